@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -15,15 +16,21 @@
 /* ---- error.c: the sentence of the calling thread ------------------------------------------------------------------- */
 /* Sets the thread's sentence to "<subject>: <text>" (no subject if NULL or "") and returns status. */
 int nm_fail(const char *subject, int status, const char *format, ...) NMHAL_PRINTF(3, 4);
+int nm_vfail(const char *subject, int status, const char *format, va_list args) NMHAL_PRINTF(3, 0);
 /* NO_MEMORY with a sentence naming what was to be allocated. */
 int nm_no_memory(const char *subject, const char *what);
+/* Replaces control characters by '?'. */
+void nm_one_line(char *text);
 
 /* ---- structs.c: the struct_size rules of design "Struct and ABI rules" ----------------------------------------------- */
-/* Copies a caller's struct of theirs bytes (its first member) into ours (known bytes): shorter than oldest: INVALID;
- * longer with a non-zero tail: VERSION; NULL: INVALID. `name` goes into the sentence. */
+/* A struct of theirs bytes where we know `known` and the first release had `oldest`: shorter than oldest: INVALID; longer
+ * with a non-zero tail: VERSION; NULL: INVALID. `name` goes into the sentence. */
+int nm_check_size(size_t theirs, size_t known, size_t oldest, const void *src, const char *name);
+/* Copies a caller's struct (struct_size is its first member) into ours; what the caller does not have reads as zero. */
 int nm_copy_in(void *dst, size_t known, size_t oldest, const void *src, const char *name);
 /* Copies our struct (known bytes) out to a caller's: only the bytes the caller has; keeps the caller's struct_size, zeroes
- * a longer tail. */
+ * a longer tail. nm_check_out() only says whether that would work: what lies in the caller's tail does not matter. */
+int nm_check_out(const void *dst, size_t known, size_t oldest, const char *name);
 int nm_copy_out(void *dst, size_t known, size_t oldest, const void *src, const char *name);
 
 /* ---- time.c --------------------------------------------------------------------------------------------------------- */
@@ -32,6 +39,9 @@ int nm_deadline(const char *subject, int32_t timeout_ms, int32_t default_ms, int
 
 /* ---- log.c ------------------------------------------------------------------------------------------------------------ */
 void nm_log(struct nmhal_context *ctx, enum nmhal_log_level level, const char *uri, const char *format, ...) NMHAL_PRINTF(4, 5);
+void nm_vlog(struct nmhal_context *ctx, enum nmhal_log_level level, const char *uri, const char *format, va_list args) NMHAL_PRINTF(4, 0);
+/* Level of a name ("warn", any case) or number ("2"); -1 if it is none. */
+int nm_log_level(const char *text);
 
 /* ---- uri.c ------------------------------------------------------------------------------------------------------------ */
 /* Parses "scheme:[board][,key=value]..."; INVALID with a sentence (what, at which character). */
@@ -49,7 +59,6 @@ struct nmhal_context {
 	uint32_t log_level;
 	nmhal_log_fn log;
 	void *log_user;
-	char *allowed; /* comma-separated names, or NULL: all */
 	const struct nmhal_driver **drivers;
 	size_t driver_count;
 	const struct nmhal_link **links;
@@ -59,10 +68,16 @@ struct nmhal_context {
 extern const struct nmhal_driver *const nm_builtin_drivers[];
 extern const struct nmhal_link *const nm_builtin_links[];
 
-/* Link of a scheme, or the driver that is its own scheme; both NULL: NO_DEVICE with a sentence that lists the schemes. */
-int nm_registry_scheme(struct nmhal_context *ctx, const char *scheme, const struct nmhal_link **link, const struct nmhal_driver **driver);
-/* Driver for a board behind a link; NO_DEVICE lists the boards. */
-int nm_registry_board(struct nmhal_context *ctx, const char *board, const struct nmhal_driver **driver);
+/* Adds the built-in drivers and links named in `names` (comma-separated; NULL: all); INVALID lists the names there are. */
+int nm_registry_fill(struct nmhal_context *ctx, const char *names);
+/* Link of a scheme, or the driver that is its own scheme (the other is NULL). NO_DEVICE lists the schemes. */
+int nm_registry_scheme(struct nmhal_context *ctx, const char *subject, const char *scheme, const struct nmhal_link **link, const struct nmhal_driver **driver);
+/* Driver for a board; *driver is what nm_registry_scheme() gave: NULL to search those behind links. NO_DEVICE lists the boards. */
+int nm_registry_board(struct nmhal_context *ctx, const char *subject, const char *board, const struct nmhal_driver **driver);
+
+/* ---- enumerate.c ------------------------------------------------------------------------------------------------------------ */
+/* URI of the only attached board, to be freed. NO_DEVICE when there is none or several; the sentence lists them. */
+int nm_only_board(struct nmhal_context *ctx, char **uri);
 
 /* ---- ring.c: output events waiting for nmhal_read_spikes() -------------------------------------------------------------- */
 struct nm_ring; /* own lock; one writer (the running call), any number of readers */
@@ -70,7 +85,8 @@ int nm_ring_new(size_t capacity, struct nm_ring **out);
 void nm_ring_free(struct nm_ring *ring);
 /* Stores what fits; the rest is counted as lost right there. Returns the number lost. */
 size_t nm_ring_push(struct nm_ring *ring, uint32_t run, const struct nmhal_event *events, size_t count);
-/* OK, AGAIN (empty and deadline 0), TIMEOUT, CANCELED (flag taken), STATE (closed and empty). No sentence. */
+/* OK, AGAIN (empty and deadline 0), TIMEOUT, CANCELED (had to wait and was woken by nm_ring_wake(), or the flag is set;
+ * it stays so), STATE (closed and empty). No sentence. */
 int nm_ring_read(struct nm_ring *ring, struct nmhal_spike_read *rd, int64_t deadline_ns, atomic_bool *interrupted);
 /* Wakes waiting readers; async-signal-safe. */
 void nm_ring_wake(struct nm_ring *ring);
@@ -81,6 +97,8 @@ struct nm_shadow {
 	int16_t *codes;  /* [cores][rows][cols] */
 	uint8_t *known;  /* [cores][rows]: 1: the row of codes equals the device */
 	uint32_t cores, rows, cols;
+	int16_t *wanted, *found; /* [rows][cols]: room for the codes of one call, under the device's lock */
+	int32_t *line;           /* [max(rows, cols)]: likewise */
 };
 int nm_shadow_init(struct nm_shadow *shadow, const struct nmhal_device_caps *caps);
 void nm_shadow_free(struct nm_shadow *shadow);
@@ -98,7 +116,7 @@ int nm_state_open(struct nmhal_device *dev, const char *path, int64_t deadline_n
 /* Captures the device into FILE and unlocks; with save=false only unlocks. Frees state in any case. */
 int nm_state_close(struct nmhal_device *dev, struct nm_state *state, bool save);
 
-/* ---- device.c ------------------------------------------------------------------------------------------------------------------ */
+/* ---- device.c, open.c ------------------------------------------------------------------------------------------------------------------ */
 struct nmhal_host {
 	struct nmhal_device *dev; /* the host is the first member of its device */
 };
@@ -114,8 +132,11 @@ struct nmhal_device {
 	struct nmhal_host host;
 	atomic_uint refs;
 	atomic_bool closed;      /* set by close, before it takes the lock */
+	atomic_bool ending;      /* close waits for the running op: nmhal_host_poll() ends it */
 	atomic_bool gone;        /* an op returned GONE */
 	atomic_bool interrupted; /* sticky: taken by the op that returns CANCELED */
+	atomic_uint interrupting; /* threads that may be inside ops.interrupt: close waits for 0 before it frees self */
+	unsigned process;        /* nm_process at open: another value means this is a forked child */
 	struct nmhal_context *ctx;
 	struct nmhal_uri *parsed;
 	char *uri;               /* canonical */
@@ -124,13 +145,24 @@ struct nmhal_device {
 	const struct nmhal_link *link; /* NULL for a driver that needs none */
 	struct nmhal_device_ops ops;   /* copy; missing tail is NULL */
 	void *self;
+	struct nmhal_bus bus;          /* what the link opened; the driver owns it */
+	struct nmhal_stream stream;
 	struct nmhal_device_caps caps;
 	struct nm_shadow shadow;
 	struct nm_ring *ring;
 	struct nm_sink sink;     /* of the run in progress; under lock */
 	uint32_t run;            /* number of the last run; under lock */
 	struct nm_state *state;
+	bool is_open;            /* the driver is open; under lock */
 };
+
+/* Changes in every forked child. */
+extern atomic_uint nm_process;
+
+/* Frees the core's memory of a device whose driver is closed (or never was open). */
+void nm_device_free(struct nmhal_device *dev);
+/* NULL: INVALID; closed, or opened by the parent of this process: STATE. For calls that do not take the lock. */
+int nm_device_check(const struct nmhal_device *dev, const char *what);
 
 /* Checks dev (NULL: INVALID, closed: STATE, gone: GONE), turns the timeout into a deadline and takes the device's lock.
  * BUSY for NMHAL_NO_WAIT when another call runs, TIMEOUT at the deadline. After OK: nm_device_leave(). */
@@ -140,10 +172,63 @@ int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);
 
+/* ---- codes.c: matrices of codes as the caller gives them ---------------------------------------------------------------------- */
+/* Fills in rows and cols that are 0; INVALID when the region does not lie inside a core. */
+int nm_region_check(struct nmhal_device *dev, struct nmhal_region *region);
+/* INVALID unless type is an enum nmhal_code_type that holds min..max; what: "weights". */
+int nm_type_check(struct nmhal_device *dev, uint32_t type, int32_t min, int32_t max, const char *what);
+/* Fills in a stride of 0; INVALID when rows of `cols` elements would overlap. */
+int nm_stride_check(struct nmhal_device *dev, size_t *stride, uint32_t cols, const char *what);
+/* Elements index..index+count-1 of codes, widened. */
+void nm_codes_load(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t *line);
+/* The opposite, of codes the type can hold. */
+void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, const int16_t *line);
+/* Index of the first code outside min..max, or count. */
+uint32_t nm_codes_outside(const int32_t *line, uint32_t count, int32_t min, int32_t max);
+
+/* ---- cells.c: lists of cells ----------------------------------------------------------------------------------------------------- */
+/* Sorted by core, row, column, none twice. */
+struct nm_cells {
+	struct nmhal_cell *list;
+	size_t count;
+};
+/* INVALID unless every cell is on the device. */
+int nm_cells_check(struct nmhal_device *dev, const struct nmhal_cell *cells, size_t count);
+/* Sorted copy; of a cell named twice the last code (add: the sum of all). To be freed with free(out->list). */
+int nm_cells_sort(struct nmhal_device *dev, const struct nmhal_cell *cells, size_t count, bool add, struct nm_cells *out);
+/* Reads those of the rows that the shadow does not know. */
+int nm_rows_learn(struct nmhal_device *dev, uint32_t core, uint32_t row, uint32_t rows, int64_t deadline_ns);
+int nm_cells_learn(struct nmhal_device *dev, const struct nm_cells *cells, int64_t deadline_ns);
+void nm_cells_forget(struct nmhal_device *dev, const struct nmhal_cell *cells, size_t count);
+/* The device now holds these codes; does not make rows known. */
+void nm_cells_remember(struct nm_shadow *shadow, const struct nmhal_cell *cells, size_t count);
+/* Drops the cells whose code the device already has (their rows are known); returns how many. */
+size_t nm_cells_drop_same(struct nmhal_device *dev, struct nm_cells *cells);
+/* Writes cells (add: adds deltas on the board, which leaves the shadow alone), counts them in the report. */
+int nm_cells_write(struct nmhal_device *dev, const struct nm_cells *cells, struct nmhal_program_report *report, int64_t deadline_ns);
+int nm_cells_add(struct nmhal_device *dev, const struct nm_cells *cells, struct nmhal_program_report *report, int64_t deadline_ns);
+/* Reads cells back and compares; VERIFY as nm_verify_end(). */
+int nm_cells_verify(struct nmhal_device *dev, const struct nm_cells *cells, uint32_t tolerance, struct nmhal_program_report *report, int64_t deadline_ns);
+/* Counts one cell that read back as cell->code; the shadow takes what was read if that is outside the tolerance. */
+void nm_verify_cell(struct nmhal_device *dev, const struct nmhal_cell *cell, int32_t wanted, uint32_t tolerance, struct nmhal_program_report *report);
+/* VERIFY with a sentence if the report has failed cells, of `checked`. */
+int nm_verify_end(struct nmhal_device *dev, const struct nmhal_program_report *report, uint64_t checked);
+
 /* ---- weights.c, neurons.c, attr.c: the same calls for code that already holds the lock (image.c, state.c) ----------------------- */
+/* INVALID for unknown NMHAL_PROGRAM_* flags. */
+int nm_flags_check(struct nmhal_device *dev, uint32_t flags, const char *what);
+/* INVALID, naming the weight that is outside the device's range. */
+int nm_weight_outside(struct nmhal_device *dev, const struct nmhal_cell *cell);
+/* Checks what program and update share: flags, codes or cells, type, stride; fills in op's region and stride. */
+int nm_program_check(struct nmhal_device *dev, struct nmhal_program *op, const char *what);
+/* Checks and programs; counts are added to the report. */
 int nm_program_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report, int64_t deadline_ns);
+/* Reads a region that is known to be right, through to the shadow. */
 int nm_read_weights_locked(struct nmhal_device *dev, const struct nmhal_region *region, int16_t *codes, size_t stride, int64_t deadline_ns);
+int nm_neurons_check(struct nmhal_device *dev, uint32_t core, uint32_t first, uint32_t count, const struct nmhal_neuron *neurons);
 int nm_set_neurons_locked(struct nmhal_device *dev, uint32_t core, uint32_t first, uint32_t count, const struct nmhal_neuron *neurons, int64_t deadline_ns);
+/* Checks key and value as nm_attr_set_locked() does; *index: of the attribute. */
+int nm_attr_check(const struct nmhal_device *dev, const char *key, const struct nmhal_attr_value *value, size_t *index);
 int nm_attr_set_locked(struct nmhal_device *dev, const char *key, const struct nmhal_attr_value *value, int64_t deadline_ns);
 int nm_attr_get_locked(struct nmhal_device *dev, const char *key, struct nmhal_attr_value *value, int64_t deadline_ns);
 int nm_image_program_locked(struct nmhal_device *dev, const struct nmhal_image *image, uint32_t flags, struct nmhal_program_report *report, int64_t deadline_ns);
@@ -161,6 +246,23 @@ struct nmhal_image {
 	struct nmhal_neuron *neurons; /* [cores][cols] or NULL */
 	struct nm_image_attr *attrs;
 };
+int nm_image_add_attr(struct nmhal_image *image, const char *key, int64_t value);
 int nm_image_new(uint32_t cores, uint32_t rows, uint32_t cols, bool weights, bool neurons, struct nmhal_image **out);
+
+/* ---- image_h5.c, or image_none.c in a build without HDF5 ------------------------------------------------------------------------ */
+/* OK, or UNSUPPORTED when this build has no HDF5. */
+int nm_image_files(const char *path);
+/* Image from the bytes of a file; path is only for sentences. */
+int nm_image_decode(const char *path, const void *bytes, size_t size, struct nmhal_image **out);
+/* The opposite; *bytes is to be freed. */
+int nm_image_encode(const char *path, const struct nmhal_image *image, void **bytes, size_t *size);
+
+/* ---- file.c --------------------------------------------------------------------------------------------------------------------- */
+/* "<path>: <what>: <error as text>", with the status that fits: ACCESS, NO_MEMORY, else IO. */
+int nm_file_error(const char *path, const char *what, int error);
+/* All of a regular file of at most `limit` bytes; *bytes is to be freed. */
+int nm_file_read(const char *path, size_t limit, void **bytes, size_t *size);
+/* Replaces path by a file with these bytes, at once and on the disk. */
+int nm_file_replace(const char *path, const void *bytes, size_t size);
 
 #endif

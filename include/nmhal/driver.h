@@ -230,8 +230,8 @@ struct nmhal_device_ops {
 	int (*spikes_start)(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns);
 	/**
 	 * Goes on with the run for a fair while (about a millisecond, or until something arrives), pushes what came out in
-	 * chip order, sets *done when the core is idle after the last event. LIMIT, TIMEOUT, CANCELED and failures end the
-	 * run: spikes_stop follows.
+	 * chip order, sets *done when the core is idle after the last event. Between two calls the library asks for an
+	 * interrupt and the deadline. LIMIT, TIMEOUT, CANCELED and failures end the run: spikes_stop follows.
 	 */
 	int (*spikes_pump)(void *self, int *done, int64_t deadline_ns);
 	/**

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* What the core believes the device holds, so that programming can skip what is already there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hal/hal.h"
+
+int nm_shadow_init(struct nm_shadow *shadow, const struct nmhal_device_caps *caps)
+{
+	size_t core_cells = (size_t)caps->rows * caps->cols;
+	size_t longest = caps->rows > caps->cols ? caps->rows : caps->cols;
+
+	*shadow = (struct nm_shadow){.cores = caps->cores, .rows = caps->rows, .cols = caps->cols};
+	shadow->codes = calloc(caps->cores, core_cells * sizeof(*shadow->codes));
+	shadow->known = calloc(caps->cores, caps->rows);
+	shadow->wanted = malloc(core_cells * sizeof(*shadow->wanted));
+	shadow->found = malloc(core_cells * sizeof(*shadow->found));
+	shadow->line = malloc(longest * sizeof(*shadow->line));
+	if (shadow->codes && shadow->known && shadow->wanted && shadow->found && shadow->line)
+		return NMHAL_OK;
+	nm_shadow_free(shadow);
+	return nm_no_memory(NULL, "the copy of the device's weights");
+}
+
+void nm_shadow_free(struct nm_shadow *shadow)
+{
+	free(shadow->codes);
+	free(shadow->known);
+	free(shadow->wanted);
+	free(shadow->found);
+	free(shadow->line);
+	*shadow = (struct nm_shadow){0};
+}
+
+static size_t row_index(const struct nm_shadow *shadow, uint32_t core, uint32_t row)
+{
+	return (size_t)core * shadow->rows + row;
+}
+
+int16_t *nm_shadow_row(struct nm_shadow *shadow, uint32_t core, uint32_t row)
+{
+	return shadow->codes + row_index(shadow, core, row) * shadow->cols;
+}
+
+bool nm_shadow_knows(const struct nm_shadow *shadow, uint32_t core, uint32_t row)
+{
+	return shadow->known[row_index(shadow, core, row)] != 0;
+}
+
+void nm_shadow_forget(struct nm_shadow *shadow, uint32_t core, uint32_t row, uint32_t rows)
+{
+	memset(shadow->known + row_index(shadow, core, row), 0, rows);
+}
+
+void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride)
+{
+	for (uint32_t r = 0; r < region->rows; r++) {
+		uint32_t row = region->row + r;
+
+		memcpy(nm_shadow_row(shadow, region->core, row) + region->col, codes + r * stride,
+			region->cols * sizeof(*codes));
+		if (region->cols == shadow->cols)
+			shadow->known[row_index(shadow, region->core, row)] = 1;
+	}
+}
