@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <nmhal/nmhal.h>
+
+#include "bench.h"
+
+uint64_t bench_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *x = a;
+	const double *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+double bench_median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+static double time_one(bench_fn fn, void *arg, uint64_t count)
+{
+	uint64_t start = bench_now_ns();
+	uint64_t done = fn(arg, count);
+
+	return (double)(bench_now_ns() - start) / (double)done;
+}
+
+void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count)
+{
+	double value[BENCH_ROUNDS];
+	double ratio[BENCH_ROUNDS];
+
+	time_one(a, arg_a, count);
+	time_one(b, arg_b, count);
+	for (size_t i = 0; i < BENCH_ROUNDS; i++) {
+		value[i] = time_one(a, arg_a, count);
+		ratio[i] = value[i] / time_one(b, arg_b, count);
+	}
+	metric->value = bench_median(value, BENCH_ROUNDS);
+	metric->ratio = bench_median(ratio, BENCH_ROUNDS);
+}
+
+void bench_print(struct bench *bench, const struct bench_metric *metric)
+{
+	static const char *const names[] = {"ok", "above goal", "FAIL"};
+	enum bench_verdict verdict = BENCH_OK;
+
+	if (metric->wrong)
+		verdict = BENCH_FAIL;
+	else if (metric->goal > 0 && metric->ratio > metric->goal)
+		verdict = BENCH_ABOVE_GOAL;
+	bench->failed = bench->failed || verdict == BENCH_FAIL;
+	if (bench->json) {
+		printf("{\"schema\": 1, \"metric\": \"%s\", \"unit\": \"%s\", \"value\": %.3f, \"ratio\": %.4f, "
+		       "\"goal\": %.4f, \"verdict\": \"%s\", \"note\": \"%s\"}\n",
+			metric->name, metric->unit, metric->wrong ? 0 : metric->value,
+			metric->wrong ? 0 : metric->ratio, metric->goal, names[verdict], metric->note);
+		return;
+	}
+	printf("%-34s ", metric->name);
+	if (metric->wrong) {
+		printf("FAIL: %s\n", metric->note);
+		return;
+	}
+	printf("%10.1f %-10s", metric->value, metric->unit);
+	if (metric->ratio > 0)
+		printf(" %7.3f of %s", metric->ratio, metric->note);
+	else
+		printf(" %s", metric->note);
+	if (metric->goal > 0)
+		printf(" (goal %.2f)", metric->goal);
+	printf(": %s\n", names[verdict]);
+}
+
+uint32_t bench_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*state >> 33);
+}
+
+void bench_check(int status, const char *what)
+{
+	if (status == NMHAL_OK)
+		return;
+	fprintf(stderr, "%s: %s: %s\n", what, nmhal_status_name(status), nmhal_last_error());
+	exit(1);
+}
+
+void bench_options(struct bench *bench, int argc, char **argv, const char *usage)
+{
+	if (argc == 2 && strcmp(argv[1], "--json") == 0) {
+		bench->json = true;
+	} else if (argc != 1) {
+		fprintf(stderr, "usage: %s\n", usage);
+		exit(2);
+	}
+}
+
+uint64_t bench_number(const char *text)
+{
+	char *end;
+	unsigned long long number = strtoull(text, &end, 0);
+
+	if (*text == '\0' || *end != '\0' || number == 0) {
+		fprintf(stderr, "'%s' is no count\n", text);
+		exit(2);
+	}
+	return number;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What the benchmarks share: clock, medians, pairs measured A B A B, one line per metric. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BENCH_ROUNDS 11u /* pairs of A and B; the medians are of these */
+
+/* Goal of a ratio that is only printed. */
+#define BENCH_NO_GOAL 0.0
+
+enum bench_verdict { BENCH_OK, BENCH_ABOVE_GOAL, BENCH_FAIL };
+
+struct bench {
+	bool json;
+	bool failed; /* some metric was FAIL: wrong result, so no number */
+};
+
+/* One measured metric. */
+struct bench_metric {
+	const char *name;
+	const char *unit;  /* "ns/call" */
+	double value;      /* median of A */
+	double ratio;      /* median of A / B over the pairs; 0: no yardstick */
+	double goal;       /* highest good ratio, or BENCH_NO_GOAL */
+	const char *note;  /* what B is, or why it failed */
+	bool wrong;        /* the result differs from the reference */
+};
+
+/* Work that is timed: does `count` units and returns how many it did, so that it cannot be optimised away. */
+typedef uint64_t (*bench_fn)(void *arg, uint64_t count);
+
+uint64_t bench_now_ns(void);
+/* Sorts values. */
+double bench_median(double *values, size_t count);
+/* Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. */
+void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count);
+void bench_print(struct bench *bench, const struct bench_metric *metric);
+/* Next number of a fixed pseudo-random sequence. */
+uint32_t bench_random(uint64_t *state);
+/* Ends the program with the library's error sentence unless status is 0. */
+void bench_check(int status, const char *what);
+/* Reads "--json"; anything else ends the program with a usage line. */
+void bench_options(struct bench *bench, int argc, char **argv, const char *usage);
+/* "count" N of a count mode: runs nothing else, for instruction counters. Returns N. */
+uint64_t bench_number(const char *text);
+
+#endif

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The stages of scripts/test: runs them, counts what passed, failed and was skipped."""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+from tree import ROOT, files
+
+BUILD = ROOT / "build"
+LOGS = BUILD / "logs"
+JOBS = str(os.cpu_count() or 1)
+COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
+OUR_CODE = ("hal/", "drivers/", "sim/", "tools/", "examples/", "bench/")
+
+PASSED = {"OK", "EXPECTEDFAIL"}
+SKIPPED = {"SKIP", "IGNORED"}
+
+
+class Failed(Exception):
+    """A stage cannot go on; its log says why."""
+
+
+class Stage:
+    """One stage: its log and its counts."""
+
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.failures = []
+        self.skips = []
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log = (LOGS / f"{name}.log").open("w+", encoding="utf-8", errors="replace")
+
+    def run(self, *command, env=None, check=True):
+        """Runs a command in the root of the tree; its output goes to the log and is returned."""
+        self.log.write("$ " + " ".join(map(str, command)) + "\n")
+        self.log.flush()
+        start = self.log.tell()
+        try:
+            done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                                  stdout=self.log, stderr=subprocess.STDOUT, timeout=COMMAND_TIMEOUT, check=False)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{command[0]} took more than {COMMAND_TIMEOUT} s") from None
+        self.log.seek(start)
+        output = self.log.read()
+        if check and done.returncode != 0:
+            raise Failed(f"{command[0]} ended with status {done.returncode}")
+        return output
+
+    def check(self, *command):
+        """A stage that is one command."""
+        self.run(*command)
+        self.passed += 1
+
+    def build(self, folder, *options, compiler="gcc", targets=()):
+        """Configures build/<folder>, anew if it has become unusable, and builds it with warnings as errors."""
+        path = BUILD / folder
+        setup = ("meson", "setup", "-Dwerror=true", *options)
+        env = {"CC": compiler}
+        if (path / "build.ninja").exists():
+            try:
+                self.run(*setup, "--reconfigure", str(path), env=env)
+            except Failed:
+                shutil.rmtree(path)
+        if not (path / "build.ninja").exists():
+            shutil.rmtree(path, ignore_errors=True)
+            self.run(*setup, str(path), env=env)
+        self.run("ninja", "-C", str(path), "-j", JOBS, *targets)
+
+    def tests(self, folder, *options, setup=None, timeout=1):
+        """Runs the Meson tests of build/<folder> and counts them."""
+        logs = BUILD / folder / "meson-logs"
+        for old in logs.glob("suite*.json"):
+            old.unlink()
+        chosen = ("--setup", setup) if setup else ()
+        self.run("meson", "test", "-C", str(BUILD / folder), "--no-rebuild", "--print-errorlogs",
+                 "--num-processes", JOBS, "--logbase", "suite",
+                 "--timeout-multiplier", str(timeout), *chosen, *options, check=False)
+        results = [json.loads(line) for log in logs.glob("suite*.json")
+                   for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not results:
+            raise Failed(f"no test of build/{folder} ran")
+        for result in results:
+            if result["result"] in PASSED:
+                self.passed += 1
+            elif result["result"] in SKIPPED:
+                self.skips.append((result["name"], skip_reason(result)))
+            else:
+                self.failures.append(f"{result['name']}: {result['result']}")
+
+
+def skip_reason(result):
+    """A test that skips says why in the last line it prints."""
+    lines = (result.get("stdout", "") + "\n" + result.get("stderr", "")).strip().splitlines()
+    return lines[-1].strip() if lines else "no reason given"
+
+
+def includes(stage):
+    stage.check(sys.executable, "scripts/check_includes.py")
+
+
+def style(stage):
+    stage.check(sys.executable, "scripts/check_style.py")
+
+
+def gcc(stage):
+    stage.build("gcc")
+    stage.tests("gcc")
+
+
+def clang(stage):
+    stage.build("clang", compiler="clang-14")
+    stage.tests("clang")
+
+
+def asan(stage):
+    stage.build("asan", "-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all")
+    stage.tests("asan", setup="asan")
+
+
+def tsan(stage):
+    stage.build("tsan", "-Db_sanitize=thread")
+    stage.tests("tsan", setup="tsan")
+
+
+def valgrind(stage):
+    stage.build("gcc")
+    stage.tests("gcc", "--suite", "unit", "--suite", "wire", setup="valgrind")
+
+
+def tidy(stage):
+    stage.build("clang", compiler="clang-14")
+    sources = [str(path) for path in files(ROOT, ".c") if path.as_posix().startswith(OUR_CODE)]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=int(JOBS)) as pool:
+        command = ["clang-tidy-14", "-p", str(BUILD / "clang"), "--quiet", "--warnings-as-errors=*"]
+        done = list(pool.map(lambda source: subprocess.run(
+            command + [source], cwd=ROOT, capture_output=True, text=True, check=False), sources))
+    for source, result in zip(sources, done):
+        if result.returncode != 0:
+            stage.log.write(result.stdout + result.stderr)
+            stage.failures.append(source)
+    stage.passed += not stage.failures
+
+
+def cppcheck(stage):
+    stage.check("cppcheck", "--quiet", "--error-exitcode=1", "--std=c11", "--language=c", "-j", JOBS, "--inline-suppr",
+                "--enable=warning,performance,portability", "--suppressions-list=scripts/cppcheck.txt", "-D_GNU_SOURCE",
+                "-Iinclude", "-I.", *(folder for folder in OUR_CODE if (ROOT / folder).is_dir()))
+
+
+def analyzer(stage):
+    stage.build("analyzer", "-Dc_args=-fanalyzer", "-Dtests=disabled", "-Dbench=false", "-Dexamples=false")
+    stage.passed += 1
+
+
+def options(stage):
+    """Each optional part left out: what remains builds and passes its tests."""
+    for name, setup in [("no-hdf5", ["-Dhdf5=disabled"]), ("null-only", ["-Ddrivers=null"])]:
+        stage.build(name, *setup)
+        stage.tests(name, "--no-suite", "instructions")
+    stage.build("bare", "-Dhdf5=disabled", "-Dtools=disabled", "-Dtests=disabled", "-Dbench=false", "-Dexamples=false",
+                "--buildtype=release", "-Db_ndebug=true")
+    stage.passed += 1
+
+
+def coverage(stage):
+    shutil.rmtree(BUILD / "coverage", ignore_errors=True)
+    stage.build("coverage", "-Db_coverage=true")
+    stage.tests("coverage", setup="coverage")
+    traces = str(BUILD / "coverage" / "coverage.json")
+    stage.run("gcovr", "--root", ".", "--filter", "(hal|drivers|sim|tools)/", "-j", JOBS, "--json", traces,
+              str(BUILD / "coverage"))
+    for folder in ("hal/", "drivers/", "sim/", "tools/", ""):
+        text = stage.run("gcovr", "--root", ".", "-a", traces, "--filter", folder or ".*", "--print-summary")
+        rates = dict(re.findall(r"^(lines|branches): ([\d.]+%)", text, re.M))
+        print(f"   coverage of {folder or 'all':9} lines {rates.get('lines', '?'):>6}, "
+              f"branches {rates.get('branches', '?'):>6}", flush=True)
+    stage.passed += 1
+
+
+def demo(stage):
+    print("".join(f"   {line}\n" for line in stage.run("scripts/demo").splitlines()[-12:]), end="")
+    stage.passed += 1
+
+
+# In this order: what is quick or most likely to fail comes first.
+STAGES = {
+    includes: "which folder includes which",
+    style: "style that a machine can see",
+    gcc: "gcc, warnings as errors, all tests",
+    clang: "clang, warnings as errors, all tests",
+    asan: "address and undefined-behaviour sanitizers",
+    tsan: "thread sanitizer: threads, conformance",
+    valgrind: "memcheck: unit and wire tests",
+    tidy: "clang-tidy",
+    cppcheck: "cppcheck",
+    analyzer: "gcc -fanalyzer",
+    options: "builds with parts left out",
+    coverage: "line and branch coverage",
+    demo: "scripts/demo",
+}
+
+
+def run_stage(function, title):
+    """Runs one stage and prints its result; returns it."""
+    print(f"== {function.__name__}: {title}", flush=True)
+    stage = Stage(function.__name__)
+    start = time.monotonic()
+    try:
+        function(stage)
+    except Failed as reason:
+        stage.failures.append(str(reason))
+    if stage.failures:
+        stage.log.flush()
+        stage.log.seek(0)
+        print("".join(stage.log.readlines()[-120:]), end="")
+        for failure in stage.failures:
+            print(f"   FAILED: {failure}")
+    stage.log.close()
+    print(f"   {stage.passed} passed, {len(stage.failures)} failed, {len(stage.skips)} skipped, "
+          f"{time.monotonic() - start:.0f} s", flush=True)
+    return stage
+
+
+def main():
+    names = {function.__name__: function for function in STAGES}
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the test suite.")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
+    parser.add_argument("--quick", action="store_true", help="one gcc build with all its tests")
+    parser.add_argument("--list", action="store_true", help="names of the stages")
+    args = parser.parse_args()
+    unknown = [name for name in args.stages if name not in names]
+    if unknown:
+        parser.error(f"no stage {unknown[0]!r}; stages: {', '.join(names)}")
+    if args.list:
+        print("\n".join(f"{function.__name__:10}{title}" for function, title in STAGES.items()))
+        return 0
+    wanted = ["gcc"] if args.quick else args.stages or list(names)
+    done = [run_stage(names[name], STAGES[names[name]]) for name in wanted]
+    for stage in done:
+        for name, reason in stage.skips:
+            print(f"skipped in {stage.name}: {name}: {reason}")
+    for stage in done:
+        for failure in stage.failures:
+            print(f"failed in {stage.name}: {failure} (build/logs/{stage.name}.log)")
+    failed = sum(len(stage.failures) for stage in done)
+    print(f"{sum(stage.passed for stage in done)} passed, {failed} failed, "
+          f"{sum(len(stage.skips) for stage in done)} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
