@@ -93,12 +93,14 @@ struct nmhal_bus_transfer {
 	struct nmhal_bus_out *out;
 	size_t out_capacity; /**< at least 256 */
 	size_t out_count;    /**< out */
+	uint64_t quiet_frame; /**< SPI frame that does nothing; for a bus that makes time pass by clocking such frames */
+	uint32_t quiet_clocks; /**< chip clocks without output after which the core is idle; for a bus that cannot see it */
 	uint32_t idle;       /**< out: 1 when the core is known idle and all its output is in `out` */
-	uint32_t reserved;
 };
 
-#define NMHAL_BUS_ATTRIBUTES (1u << 0) /**< outputs carry the index of their input */
-#define NMHAL_BUS_WAITS_IDLE (1u << 1) /**< knows when the core is idle: honours idle_before and sets `idle` */
+#define NMHAL_BUS_ATTRIBUTES (1u << 0) /**< outputs carry the index of their input, also when idle_before is 0 */
+/** Honours idle_before and sets `idle` then; outputs of an input that waited for idle carry its index. */
+#define NMHAL_BUS_WAITS_IDLE (1u << 1)
 
 /** What a bus is: limits as data. */
 struct nmhal_bus_info {
