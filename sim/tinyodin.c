@@ -82,59 +82,57 @@ void tinyodin_counters(const struct tinyodin *chip, struct tinyodin_counters *co
 void tinyodin_push(struct tinyodin *chip, unsigned code, uint32_t index)
 {
 	struct tinyodin_queue *queue = &chip->queue;
+	struct tinyodin_entry *entry = &queue->entry[(uint8_t)(queue->head + queue->count)];
 
 	if (!rule_has_room(queue->count)) {
 		chip->counters.queue_dropped++;
 		return;
 	}
-	queue->entry[(uint8_t)(queue->head + queue->count)] = (struct tinyodin_entry){.index = index, .code = (uint16_t)code};
+	*entry = (struct tinyodin_entry){.index = index, .code = (uint16_t)code};
 	queue->count++;
 }
 
-/* ---- outputs -------------------------------------------------------------------------------------------------------- */
+/* ---- outputs ----------------------------------------------------------------------------------------------------- */
 
-static void put(struct tinyodin *chip, unsigned address, uint32_t index, struct tinyodin_out *out)
+static void put(struct tinyodin_out *out, unsigned address, uint32_t index)
 {
 	*out = (struct tinyodin_out){.index = index, .address = (uint16_t)address};
-	chip->counters.cycles += CYCLES_OUTPUT;
 }
 
-/* Neuron n fired and is not disabled. */
-static size_t emit(struct tinyodin *chip, unsigned n, uint32_t index, struct tinyodin_out *out)
+/* The enabled ones of the neurons that fired, in ascending order (section 11): to the queue and to the output. */
+static size_t emit(struct tinyodin *chip, const uint64_t *fired, uint32_t index, struct tinyodin_out *out)
 {
-	if (rule_queues_spikes(chip->open_loop))
-		tinyodin_push(chip, n, index);
-	if (chip->source)
-		return 0;
-	put(chip, n, index, out);
-	return 1;
-}
-
-/* The neurons that fired, in ascending order (section 11). */
-static size_t emit_all(struct tinyodin *chip, const uint64_t *fired, uint32_t index, struct tinyodin_out *out)
-{
+	bool queues = rule_queues_spikes(chip->open_loop), reports = !chip->source;
 	size_t count = 0;
 
 	for (unsigned group = 0; group < TINYODIN_GROUPS; group++) {
 		uint64_t bits = fired[group] & chip->neurons.enabled[group];
 
-		for (; bits; bits &= bits - 1)
-			count += emit(chip, 64 * group + (unsigned)__builtin_ctzll(bits), index, out + count);
+		for (; bits; bits &= bits - 1) {
+			unsigned n = 64 * group + (unsigned)__builtin_ctzll(bits);
+
+			if (queues)
+				tinyodin_push(chip, n, index);
+			if (reports)
+				put(&out[count++], n, index);
+		}
 	}
+	chip->counters.cycles += CYCLES_OUTPUT * count;
 	return count;
 }
 
-/* ---- updates -------------------------------------------------------------------------------------------------------- */
+/* ---- updates ----------------------------------------------------------------------------------------------------- */
 
 /* One neuron, whose potential comes to t. */
 static size_t update(struct tinyodin *chip, unsigned n, int t, uint32_t index, struct tinyodin_out *out)
 {
 	struct tinyodin_neurons *neurons = &chip->neurons;
-	bool fired = t > neurons->fires_above[n];
+	uint64_t fired[TINYODIN_GROUPS] = {0};
 
+	fired[n / 64] = (uint64_t)(t > neurons->fires_above[n]) << n % 64;
 	chip->qn = tinyodin_word_of(neurons, n);
 	neurons->v[n] = (int16_t)rule_settle(t, neurons->fires_above[n]);
-	return fired && tinyodin_enabled(chip, n) ? emit(chip, n, index, out) : 0;
+	return fired[n / 64] ? emit(chip, fired, index, out) : 0;
 }
 
 static size_t leak_one(struct tinyodin *chip, unsigned n, uint32_t index, struct tinyodin_out *out)
@@ -157,10 +155,15 @@ static size_t leak_all(struct tinyodin *chip, uint32_t index, struct tinyodin_ou
 	chip->counters.cycles += CYCLES_LEAK_ALL(chip->max_neuron + 1);
 	chip->qn = tinyodin_word_of(&chip->neurons, chip->max_neuron);
 	if (chip->kernel->leak(&chip->neurons, chip->max_neuron, fired))
-		count = emit_all(chip, fired, index, out);
+		count = emit(chip, fired, index, out);
 	if (count && out[count - 1].address == chip->max_neuron)
 		chip->counters.cycles -= CYCLES_LEAK_OUTPUT_OVERLAP;
 	return count;
+}
+
+static size_t leak(struct tinyodin *chip, unsigned address, uint32_t index, struct tinyodin_out *out)
+{
+	return rule_leaks_all(address) ? leak_all(chip, index, out) : leak_one(chip, address & 0xFFu, index, out);
 }
 
 static size_t virtual_event(struct tinyodin *chip, const struct tinyodin_entry *entry, struct tinyodin_out *out)
@@ -185,9 +188,11 @@ static size_t neuron_event(struct tinyodin *chip, const struct tinyodin_entry *e
 	chip->qn = tinyodin_word_of(&chip->neurons, max);
 	chip->qs_word = (uint32_t)entry->code << 5 | max >> 3;
 	if (chip->kernel->spike(&chip->neurons, chip->weight[entry->code], max, fired))
-		count = emit_all(chip, fired, entry->index, out);
-	if (chip->source)
-		put(chip, entry->code, entry->index, out + count++);
+		count = emit(chip, fired, entry->index, out);
+	if (chip->source) {
+		put(&out[count++], entry->code, entry->index);
+		chip->counters.cycles += CYCLES_OUTPUT;
+	}
 	return count;
 }
 
@@ -203,17 +208,14 @@ static size_t process_head(struct tinyodin *chip, struct tinyodin_out *out)
 	return count;
 }
 
-/* ---- host side ------------------------------------------------------------------------------------------------------ */
+/* ---- host side --------------------------------------------------------------------------------------------------- */
 
 static size_t accept(struct tinyodin *chip, unsigned address, uint32_t index, struct tinyodin_out *out)
 {
 	size_t count = rule_head_before_input(chip->queue.count) ? process_head(chip, out) : 0;
 
-	if (address & EVENT_LEAK) {
-		if (rule_leaks_all(address))
-			return count + leak_all(chip, index, out + count);
-		return count + leak_one(chip, address & 0xFFu, index, out + count);
-	}
+	if (address & EVENT_LEAK)
+		return count + leak(chip, address, index, out + count);
 	chip->counters.cycles += CYCLES_QUEUED;
 	tinyodin_push(chip, address & EVENT_VIRTUAL ? rule_virtual_entry(address) : address & 0xFFu, index);
 	return count;
@@ -230,14 +232,18 @@ static size_t take_waiting(struct tinyodin *chip, struct tinyodin_out *out, size
 	return count;
 }
 
+/* Outputs wait: those of this event come after them. */
+static size_t accept_last(struct tinyodin *chip, unsigned address, uint32_t index, struct tinyodin_out *out)
+{
+	chip->waiting_count += accept(chip, address, index, chip->waiting + chip->waiting_count);
+	return take_waiting(chip, out, 2 * TINYODIN_MAX_OUT);
+}
+
 size_t tinyodin_input(struct tinyodin *chip, uint16_t address, uint32_t index, struct tinyodin_out *out)
 {
 	if (chip->gate)
 		return 0;
-	if (!chip->waiting_count)
-		return accept(chip, address, index, out);
-	chip->waiting_count += accept(chip, address, index, chip->waiting + chip->waiting_count);
-	return take_waiting(chip, out, 2 * TINYODIN_MAX_OUT);
+	return chip->waiting_count ? accept_last(chip, address, index, out) : accept(chip, address, index, out);
 }
 
 bool tinyodin_idle(const struct tinyodin *chip)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Event-level model of the tinyODIN chip: bit-exact and order-exact for a host that keeps the handshake.
- * Decodes the chip's own 40-bit SPI frames and 10-bit address events. Sources: the tinyODIN datasheet of this project
- * (docs/datasheet references below are to its sections), which follows the published RTL.
+ * Decodes the chip's own 40-bit SPI frames and 10-bit address events. Sections named here are of docs/tinyodin.md.
  * One chip is used by one thread at a time; chips share nothing.
  */
 #ifndef TINYODIN_H
@@ -30,10 +29,10 @@ struct tinyodin_out {
 #define TINYODIN_NEURONS 256u
 #define TINYODIN_QUEUE_DEPTH 128u
 #define TINYODIN_MAX_OUT 256u         /* outputs of one input or one queue entry */
-#define TINYODIN_NO_INPUT UINT32_MAX  /* index of outputs that no input caused (spurious pushes, section 3) */
+#define TINYODIN_NO_INPUT UINT32_MAX  /* index of outputs that no input caused (spurious pushes, section 2) */
 
 /* A chip after power-up: memories zero, all neurons disabled (dis = 1); raw_zero: all bits zero. Registers are 0.
- * NULL when out of memory or the kernel is not available here. */
+ * NULL when out of memory, when the kernel is not available here or when $NMHAL_SIMD names none. */
 struct tinyodin *tinyodin_new(enum tinyodin_simd simd, bool raw_zero);
 void tinyodin_free(struct tinyodin *chip);
 /* Name of the kernel in use: "plain" or "avx2". */
@@ -61,7 +60,7 @@ size_t tinyodin_step(struct tinyodin *chip, struct tinyodin_out *out);
 struct tinyodin_counters {
 	uint64_t sops;          /* neuron updates by synaptic events (spike: MAX_NEUR + 1, virtual: 1) */
 	uint64_t queue_dropped; /* pushes onto a full queue */
-	uint64_t cycles;        /* CLK cycles under the ideal host of section 17, of input events processed in idle-wait order */
+	uint64_t cycles;        /* CLK cycles under the ideal host of section 17, which waits for idle */
 	uint64_t spi_frames;
 };
 void tinyodin_counters(const struct tinyodin *chip, struct tinyodin_counters *counters);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AVX2 kernel. Potentials are held times 16, so that vpaddsw saturates at 12 bits by itself; the AND takes the one
- * surplus, 0x7FFF for 0x7FF0. 16 neurons a vector, two vectors a pair; nothing branches but "did any neuron fire".
+ * AVX2 kernel. Potentials are held times 16, so that vpaddsw saturates at 12 bits by itself. It leaves 0x7FFF for
+ * 0x7FF0: bits 3:0 of a potential mean nothing. No result depends on them: what is added is a multiple of 16, and what
+ * is compared with ends in 0xF. 16 neurons a vector, two vectors a pair; nothing branches but "did any neuron fire".
  */
 #include "sim/tinyodin_core.h"
 
@@ -36,8 +37,7 @@ AVX2_INLINE __m256i integrate(struct tinyodin_neurons *neurons, const int8_t *we
 
 	if (masked)
 		w = _mm256_and_si256(w, load(neurons->active + first));
-	w = _mm256_adds_epi16(w, load(neurons->v + first));
-	return settle(neurons, first, _mm256_and_si256(w, _mm256_set1_epi16(-16)), masked);
+	return settle(neurons, first, _mm256_adds_epi16(w, load(neurons->v + first)), masked);
 }
 
 /* v - clamp(v, -leak, leak): toward zero, never across it. */
@@ -59,11 +59,12 @@ AVX2_INLINE __m256i integrate_pair(struct tinyodin_neurons *neurons, const int8_
 
 AVX2 static void collect(const __m256i *pairs, uint64_t *fired)
 {
-	for (unsigned group = 0; group < TINYODIN_GROUPS; group++) {
+	for (size_t group = 0; group < TINYODIN_GROUPS; group++) {
 		__m256i low = _mm256_permute4x64_epi64(pairs[2 * group], 0xD8);
 		__m256i high = _mm256_permute4x64_epi64(pairs[2 * group + 1], 0xD8);
 
-		fired[group] = (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+		fired[group] = (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+		fired[group] |= (uint32_t)_mm256_movemask_epi8(low);
 	}
 }
 

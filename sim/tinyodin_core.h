@@ -12,7 +12,7 @@
 
 /* Neuron memory, in the form the kernels want: x16 (tinyodin_rules.h), neurons in natural order. */
 struct tinyodin_neurons {
-	_Alignas(64) int16_t v[TINYODIN_NEURONS];
+	_Alignas(64) int16_t v[TINYODIN_NEURONS]; /* bits 3:0 mean nothing */
 	int16_t fires_above[TINYODIN_NEURONS];
 	int16_t leak[TINYODIN_NEURONS];
 	int16_t active[TINYODIN_NEURONS]; /* -1 for neurons 0..MAX_NEUR, else 0 */
@@ -40,7 +40,7 @@ struct tinyodin_entry {
 };
 
 struct tinyodin_queue {
-	struct tinyodin_entry entry[256]; /* so that 8-bit positions wrap by themselves; TINYODIN_QUEUE_DEPTH are used */
+	struct tinyodin_entry entry[256]; /* TINYODIN_QUEUE_DEPTH are used; 8-bit positions wrap by themselves */
 	uint8_t head;
 	unsigned count;
 };

@@ -28,11 +28,11 @@ struct tinyodin_pins;
 /* A chip after power-up with all bits of memories and registers zero; NULL when out of memory. */
 struct tinyodin_pins *tinyodin_pins_new(void);
 void tinyodin_pins_free(struct tinyodin_pins *chip);
-/* Sets the inputs. What is asynchronous to CLK (RST of the SPI slave, edges of SCK) happens here; a call changes at most
- * one of rst and sck. */
+/* Sets the inputs. What is asynchronous to CLK (RST of the SPI slave, edges of SCK) happens here; a call changes at
+ * most one of rst and sck, and a rising edge samples the MOSI of the call before. */
 void tinyodin_pins_set(struct tinyodin_pins *chip, const struct tinyodin_pins_in *in);
-/* `count` rising edges of CLK with the inputs as they are. Ends early, after the edge that changes an output; returns the
- * number of edges made. Edges in which nothing can happen cost nothing. */
+/* `count` rising edges of CLK with the inputs as they are. Ends early, after the edge that changes an output; returns
+ * the number of edges made. Edges in which nothing can happen cost nothing. */
 uint64_t tinyodin_pins_clock(struct tinyodin_pins *chip, uint64_t count);
 /* Outputs now. */
 struct tinyodin_pins_out tinyodin_pins_get(const struct tinyodin_pins *chip);
@@ -41,6 +41,8 @@ struct tinyodin_pins_out tinyodin_pins_get(const struct tinyodin_pins *chip);
 struct tinyodin_pins_state {
 	uint64_t cycles; /* rising edges of CLK since power-up */
 	uint8_t fsm;     /* section 12: 0 IDLE ... 11 REQEND */
+	bool busy;       /* output port, until the end of its handshake */
+	bool settled;    /* with the inputs as they are, further edges change nothing */
 	uint16_t queued; /* entries in the event queue */
 	uint64_t dropped; /* entries that found the queue full */
 };

@@ -67,6 +67,18 @@ static inline bool rule_queues_spikes(bool open_loop)
 	return !open_loop;
 }
 
+/* Section 2: so does a byte written to a neuron that is at its threshold. */
+static inline bool rule_write_queues(bool open_loop)
+{
+	return !open_loop;
+}
+
+/* Section 2: only a gated chip lets SPI reach its memories. */
+static inline bool rule_memories_answer(bool gate)
+{
+	return gate;
+}
+
 /* Section 8: queue entry {virt[3:0], addr[7:0]} of a virtual event {w[3:0], n[3:0]}; w = 0 makes it a neuron event. */
 static inline unsigned rule_virtual_entry(unsigned address)
 {

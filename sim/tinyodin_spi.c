@@ -10,7 +10,7 @@ enum frame_op { OP_REGISTER, OP_NEURON, OP_SYNAPSE, OP_NONE };
 
 enum config_register { REG_GATE_ACTIVITY, REG_OPEN_LOOP, REG_AER_SRC, REG_MAX_NEUR };
 
-/* ---- memories ------------------------------------------------------------------------------------------------------- */
+/* ---- memories ---------------------------------------------------------------------------------------------------- */
 
 uint32_t tinyodin_neuron_word(const struct tinyodin *chip, unsigned neuron)
 {
@@ -51,7 +51,7 @@ static void set_synapse_word(struct tinyodin *chip, unsigned word, uint32_t bits
 		chip->weight[word >> 5][(word & 31u) << 3 | n] = (int8_t)rule_weight(bits >> rule_weight_shift(n));
 }
 
-/* ---- accesses through the SRAM output registers Qn and Qs, which hold the old word of every access ------------------- */
+/* ---- accesses through the SRAM output registers Qn and Qs, which hold the old word of every access --------------- */
 
 static uint32_t byte_of(uint32_t word, unsigned lane)
 {
@@ -79,7 +79,7 @@ static void write_neuron(struct tinyodin *chip, unsigned neuron, unsigned lane, 
 {
 	chip->qn = tinyodin_neuron_word(chip, neuron);
 	if (chip->neurons.v[neuron] > chip->neurons.fires_above[neuron] && tinyodin_enabled(chip, neuron) &&
-	    rule_queues_spikes(chip->open_loop))
+	    rule_write_queues(chip->open_loop))
 		tinyodin_push(chip, neuron, TINYODIN_NO_INPUT);
 	tinyodin_set_neuron_word(chip, neuron, merged(chip->qn, lane, data));
 }
@@ -91,7 +91,7 @@ static void write_synapse(struct tinyodin *chip, unsigned word, unsigned lane, u
 	set_synapse_word(chip, word, merged(chip->qs, lane, data));
 }
 
-/* ---- frames --------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t neuron_frame(struct tinyodin *chip, uint32_t address, uint32_t data)
 {
@@ -99,11 +99,11 @@ static uint32_t neuron_frame(struct tinyodin *chip, uint32_t address, uint32_t d
 	uint32_t reply = 0;
 
 	if (address & FRAME_READ) {
-		if (chip->gate)
+		if (rule_memories_answer(chip->gate))
 			chip->qn = tinyodin_neuron_word(chip, neuron);
 		reply = byte_of(chip->qn, lane);
 	}
-	if (address & FRAME_WRITE && chip->gate)
+	if (address & FRAME_WRITE && rule_memories_answer(chip->gate))
 		write_neuron(chip, neuron, lane, data);
 	return reply;
 }
@@ -114,11 +114,11 @@ static uint32_t synapse_frame(struct tinyodin *chip, uint32_t address, uint32_t 
 	uint32_t reply = 0;
 
 	if (address & FRAME_READ) {
-		if (chip->gate)
+		if (rule_memories_answer(chip->gate))
 			chip->qs_word = word;
 		reply = byte_of(qs(chip), lane);
 	}
-	if (address & FRAME_WRITE && chip->gate)
+	if (address & FRAME_WRITE && rule_memories_answer(chip->gate))
 		write_synapse(chip, word, lane, data);
 	return reply;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual FT2232H with a tinyODIN on its pins (datasheet section 16): USB descriptors, vendor requests, an MPSSE engine
- * a channel, 4 KiB buffers, two status bytes a packet, latency timer. A model without I/O, threads or clocks of its own:
- * the caller serialises the calls, carries the bytes and says what time it is.
+ * A virtual FT2232H with a tinyODIN on its pins (datasheet section 16): USB descriptors, vendor requests, an MPSSE
+ * engine a channel, 4 KiB buffers, two status bytes a packet, latency timer. A model without I/O, threads or clocks of
+ * its own: the caller serialises the calls, carries the bytes and says what time it is.
  *
  * Two times. `now_us` is the caller's clock and moves only the latency timer. The pins have their own: 60 MHz ticks, in
  * which both engines and the chip run, as far as the bytes they have let them, inside the call that brought the bytes.
@@ -29,20 +29,22 @@
 struct vftdi_params {
 	bool ft232h;        /* descriptors of the one-channel chip, with nothing behind them */
 	uint64_t clk_hz;    /* CLK of the tinyODIN; 0: 60 MHz */
-	const char *manufacturer, *product, *serial; /* at most 60 ASCII characters each; NULL: a blank EEPROM's, none */
+	const char *manufacturer, *product, *serial; /* at most 60 ASCII characters each; NULL: none */
 };
 
 /* Exact counts since vftdi_new() or vftdi_count_reset(). */
 struct vftdi_counters {
 	uint64_t controls;        /* control transfers */
 	uint64_t out_transfers, in_transfers; /* bulk; as the caller reports them with vftdi_count_transfer() */
-	uint64_t out_packets, in_packets, status_packets; /* status: IN packets of two status bytes only */
+	uint64_t out_packets, in_packets; /* with payload */
+	uint64_t status_packets;  /* IN packets of two status bytes only; their number depends on the caller's clock */
 	uint64_t out_bytes, in_bytes; /* payload; IN without the status bytes */
-	uint64_t microframes;     /* of 125 us: the time of the packets at 13 a microframe, modelled */
+	uint64_t microframes;     /* of 125 us: the time of the packets with payload at 13 a microframe, modelled */
 	uint64_t round_trips;     /* times OUT data came after an IN answer that found both OUT directions empty */
 	uint64_t sck;             /* SCK cycles */
-	uint64_t ticks;           /* 60 MHz ticks in which an engine did not wait for bytes */
+	uint64_t ticks;           /* 60 MHz ticks in which an engine did not wait for bytes; a command byte takes 1 */
 	uint64_t events_in, events_out; /* handshakes completed on the two event ports */
+	uint64_t eeprom_writes;   /* write and erase requests; all are refused */
 };
 
 struct vftdi;
@@ -55,9 +57,10 @@ void vftdi_free(struct vftdi *dev);
 /* Device descriptor and configuration descriptor, one after the other, as in sysfs; borrowed. */
 const uint8_t *vftdi_descriptors(const struct vftdi *dev, size_t *size);
 
-/* One control transfer. data: the bytes of an OUT data stage, or room for [capacity] IN. Bytes moved, or VFTDI_STALL. */
+/* One control transfer. data: the bytes of an OUT data stage, or room for [capacity] IN. Bytes moved or VFTDI_STALL. */
 int vftdi_control(struct vftdi *dev, const uint8_t setup[8], uint8_t *data, size_t capacity);
-/* OUT packets: takes whole packets of at most 512 bytes as long as its buffer has room; the rest is NAKed. Bytes taken. */
+/* OUT packets: takes whole packets of at most 512 bytes as long as its buffer has room; the rest is NAKed. Bytes
+ * taken. */
 size_t vftdi_out(struct vftdi *dev, unsigned endpoint, const uint8_t *data, size_t size);
 /*
  * One IN packet of at most 512 bytes, status bytes included. 0: NAK; *again_us is then when to ask again at the latest

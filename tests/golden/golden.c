@@ -27,8 +27,8 @@ static void differs(struct replay *replay, const char *what, size_t at, uint64_t
 
 	replay->result->status = 1;
 	snprintf(replay->result->where, sizeof(replay->result->where),
-		 "episode %" JSON_INTEGER_FORMAT ", %s %zu: expected 0x%" PRIx64 ", got 0x%" PRIx64, id, what, at, expected,
-		 got);
+		 "episode %" JSON_INTEGER_FORMAT ", %s %zu: expected 0x%" PRIx64 ", got 0x%" PRIx64, id, what, at,
+		 expected, got);
 }
 
 static void compare(struct replay *replay, const char *what, size_t at, uint64_t expected, uint64_t got)
@@ -56,7 +56,7 @@ static bool is_mode(const struct replay *replay, const char *mode)
 	return text && strcmp(text, mode) == 0;
 }
 
-/* ---- doing ---------------------------------------------------------------------------------------------------------- */
+/* ---- doing ------------------------------------------------------------------------------------------------------- */
 
 /* Outputs past OUT_MAX are not kept: the count tells. */
 static void step(struct replay *replay)
@@ -109,7 +109,7 @@ static void send_frames(struct replay *replay)
 	free(replies);
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------ */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 static void compare_outputs(struct replay *replay, const char *what, size_t event, const json_t *expected)
 {
@@ -153,8 +153,8 @@ static void replay_spi(struct replay *replay)
 	compare_words(replay, "final_synapses", tinyodin_synapse_word);
 }
 
-/* Between two events sent back to back one queue entry is processed (datasheet section 9). A virtual event takes 3 cycles
- * only: to a host that lingers (t_gap > 0) a second entry follows before its next request is seen. */
+/* Between two events sent back to back one queue entry is processed (section 9). A virtual event takes 3 cycles only:
+ * to a host that lingers (t_gap > 0) a second entry follows before its next request is seen. */
 static void run_between_inputs(struct replay *replay, bool host_lingers)
 {
 	struct tinyodin_counters before, after;
@@ -198,8 +198,8 @@ static void replay_timed(struct replay *replay)
 static void replay_episode(json_t *episode, enum tinyodin_simd simd, bool frames_together, struct golden_totals *totals,
 			   struct golden_result *result)
 {
-	struct replay replay = {.episode = episode, .chip = tinyodin_new(simd, true), .totals = totals, .result = result,
-				.frames_together = frames_together,
+	struct replay replay = {.episode = episode, .totals = totals, .result = result,
+				.frames_together = frames_together, .chip = tinyodin_new(simd, true),
 				.out = calloc(OUT_MAX, sizeof(struct tinyodin_out))};
 
 	if (!replay.chip || !replay.out)

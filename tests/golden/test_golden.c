@@ -6,7 +6,8 @@
 
 #include "tests/golden/golden.h"
 
-static const char *const files[] = {"tinyodin_idle", "tinyodin_drops", "tinyodin_edges", "tinyodin_spi", "tinyodin_timed"};
+static const char *const files[] = {"tinyodin_idle", "tinyodin_drops", "tinyodin_edges", "tinyodin_spi",
+				    "tinyodin_timed"};
 
 static const struct {
 	const char *name;
@@ -22,9 +23,9 @@ static void replay_file(size_t kernel, const char *file, bool frames_together)
 	snprintf(path, sizeof(path), "%s/%s.jsonl.gz", GOLDEN_DATA, file);
 	golden_replay(path, kernels[kernel].simd, frames_together, &totals, &result);
 	ck_assert_msg(result.status == 0, "%s: %s", file, result.where);
-	printf("%-14s %-5s %s: %2zu episodes, %6zu frames, %4zu MISO, %4zu events, %5zu outputs, %5zu words identical\n",
-	       file, kernels[kernel].name, frames_together ? "one call      " : "call per frame", totals.episodes,
-	       totals.frames, totals.miso, totals.events, totals.outputs, totals.words);
+	printf("%-14s %-5s %s: %2zu episodes, %6zu frames, %4zu MISO, %4zu events, %5zu outputs, %5zu words "
+	       "identical\n", file, kernels[kernel].name, frames_together ? "one call      " : "call per frame",
+	       totals.episodes, totals.frames, totals.miso, totals.events, totals.outputs, totals.words);
 	ck_assert_uint_gt(totals.episodes, 0);
 	ck_assert_uint_gt(totals.frames, 0);
 	ck_assert_uint_gt(totals.outputs, 0);

@@ -2,14 +2,7 @@
 /* wrong FILE...: replays traces into the model it is built with. Exit 0: identical, 1: a trace tells, 2: unreadable. */
 #include <stdio.h>
 
-#include "sim/tinyodin_core.h"
 #include "tests/golden/golden.h"
-
-/* Only the plain kernel has rules that can be exchanged. */
-const struct tinyodin_kernel *tinyodin_avx2(void)
-{
-	return NULL;
-}
 
 int main(int argc, char **argv)
 {

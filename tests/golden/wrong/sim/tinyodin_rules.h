@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wrong rules, one per build (-DWRONG=name), in the place of sim/tinyodin_rules.h: this folder comes first in the include
- * path of those builds. RULES_ARE_RIGHT must pass, all others must be caught by the recorded traces.
+ * Wrong rules, one per build (-DWRONG=name), in the place of sim/tinyodin_rules.h: this folder comes first in the
+ * include path of those builds. RULES_ARE_RIGHT must pass; each other must be caught by the recorded traces, but
+ * INPUT_DROPPED_AT_FULL: in no trace does an input find the queue full, so test_reference.py must catch it.
  */
 #ifndef WRONG_TINYODIN_RULES_H
 #define WRONG_TINYODIN_RULES_H
@@ -14,6 +15,8 @@
 #define rule_has_room right_has_room
 #define rule_head_before_input right_head_before_input
 #define rule_queues_spikes right_queues_spikes
+#define rule_write_queues right_write_queues
+#define rule_memories_answer right_memories_answer
 #define rule_virtual_entry right_virtual_entry
 #define rule_virtual_reaches right_virtual_reaches
 #define rule_leak_one_reaches right_leak_one_reaches
@@ -31,6 +34,8 @@
 #undef rule_has_room
 #undef rule_head_before_input
 #undef rule_queues_spikes
+#undef rule_write_queues
+#undef rule_memories_answer
 #undef rule_virtual_entry
 #undef rule_virtual_reaches
 #undef rule_leak_one_reaches
@@ -64,6 +69,9 @@ enum wrong_rule {
 	VIRTUAL_NIBBLES_SWAPPED,
 	OPEN_LOOP_QUEUES,
 	CLOSED_LOOP_DOES_NOT_QUEUE,
+	WRITE_DOES_NOT_QUEUE,
+	OPEN_LOOP_WRITE_QUEUES,
+	UNGATED_MEMORIES_ANSWER,
 	MASK_INVERTED,
 	MASK_IGNORED,
 	WEIGHT_NIBBLES_SWAPPED,
@@ -142,6 +150,16 @@ static inline bool rule_head_before_input(unsigned entries)
 static inline bool rule_queues_spikes(bool open_loop)
 {
 	return WRONG == OPEN_LOOP_QUEUES || (WRONG != CLOSED_LOOP_DOES_NOT_QUEUE && right_queues_spikes(open_loop));
+}
+
+static inline bool rule_write_queues(bool open_loop)
+{
+	return WRONG == OPEN_LOOP_WRITE_QUEUES || (WRONG != WRITE_DOES_NOT_QUEUE && right_write_queues(open_loop));
+}
+
+static inline bool rule_memories_answer(bool gate)
+{
+	return WRONG == UNGATED_MEMORIES_ANSWER || right_memories_answer(gate);
 }
 
 /* 0x1000: a virtual event that adds 0. */
