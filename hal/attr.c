@@ -13,7 +13,8 @@ static int unknown_key(const struct nmhal_device *dev, const char *what, const c
 	size_t used = 0;
 
 	for (size_t i = 0; i < dev->driver->attr_count && used < sizeof known; i++) {
-		int length = snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", dev->driver->attrs[i].key);
+		int length = snprintf(
+			known + used, sizeof known - used, "%s%s", used ? ", " : "", dev->driver->attrs[i].key);
 
 		used += length < 0 ? 0 : (size_t)length;
 	}
@@ -43,7 +44,8 @@ int nmhal_attr_list(nmhal_device *dev, size_t index, struct nmhal_attr_info *inf
 	if (status)
 		return status;
 	if (index >= dev->driver->attr_count)
-		return nm_fail(dev->uri, NMHAL_E_INVALID, "list attribute %zu: there are %zu", index, dev->driver->attr_count);
+		return nm_fail(
+			dev->uri, NMHAL_E_INVALID, "list attribute %zu: there are %zu", index, dev->driver->attr_count);
 	return nm_copy_out(info, sizeof *info, sizeof *info, &dev->driver->attrs[index], "struct nmhal_attr_info");
 }
 
@@ -147,7 +149,8 @@ int nmhal_attr_get_int(nmhal_device *dev, const char *key, int64_t *value)
 	if (status)
 		return status;
 	if (any.type == NMHAL_ATTR_REAL)
-		return nm_fail(dev->uri, NMHAL_E_INVALID, "get attribute '%s': is of type REAL; use nmhal_attr_get", key);
+		return nm_fail(
+			dev->uri, NMHAL_E_INVALID, "get attribute '%s': is of type REAL; use nmhal_attr_get", key);
 	*value = any.integer;
 	return NMHAL_OK;
 }
@@ -164,7 +167,8 @@ int nmhal_attr_set_int(nmhal_device *dev, const char *key, int64_t value)
 		return status;
 	any.type = dev->driver->attrs[index].type;
 	if (any.type == NMHAL_ATTR_REAL)
-		return nm_fail(dev->uri, NMHAL_E_INVALID, "set attribute '%s': is of type REAL; use nmhal_attr_set", key);
+		return nm_fail(
+			dev->uri, NMHAL_E_INVALID, "set attribute '%s': is of type REAL; use nmhal_attr_set", key);
 	return nmhal_attr_set(dev, key, &any);
 }
 
@@ -174,7 +178,8 @@ int nmhal_counter_get(nmhal_device *dev, const char *key, uint64_t *value)
 	int status;
 
 	if (!key || !value)
-		return nm_fail(dev ? dev->uri : NULL, NMHAL_E_INVALID, "get counter: %s is NULL", key ? "value" : "key");
+		return nm_fail(
+			dev ? dev->uri : NULL, NMHAL_E_INVALID, "get counter: %s is NULL", key ? "value" : "key");
 	status = nm_device_enter(dev, NMHAL_TIMEOUT_DEFAULT, "get counter", &deadline_ns);
 	if (status)
 		return status;

@@ -15,7 +15,8 @@ static uint32_t level_from_environment(struct nmhal_context *ctx)
 	if (level >= 0)
 		return (uint32_t)level;
 	ctx->log_level = NMHAL_LOG_WARN;
-	nm_log(ctx, NMHAL_LOG_WARN, "", "NMHAL_LOG=%s: is no level; using warn (error, warn, info, debug, wire, none)", text);
+	nm_log(ctx, NMHAL_LOG_WARN, "", "NMHAL_LOG=%s: is no level; using warn (error, warn, info, debug, wire, none)",
+		text);
 	return NMHAL_LOG_WARN;
 }
 

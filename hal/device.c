@@ -73,7 +73,8 @@ static int lock_until(struct nmhal_device *dev, const char *what, int64_t deadli
 		struct timespec until;
 
 		if (left_ns <= 0)
-			return nm_fail(dev->uri, NMHAL_E_TIMEOUT, "%s: another call on the device was still running", what);
+			return nm_fail(
+				dev->uri, NMHAL_E_TIMEOUT, "%s: another call on the device was still running", what);
 		if (left_ns > LOCK_SLICE_NS)
 			left_ns = LOCK_SLICE_NS;
 		clock_gettime(CLOCK_REALTIME, &until);
@@ -137,12 +138,21 @@ int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *wh
 	return NMHAL_OK;
 }
 
+static void forget_weights(struct nmhal_device *dev)
+{
+	for (uint32_t core = 0; core < dev->caps.cores; core++)
+		nm_shadow_forget(&dev->shadow, core, 0, dev->caps.rows);
+}
+
 COLD static void note_failure(struct nmhal_device *dev, int status)
 {
 	if (status == NMHAL_E_GONE) {
 		atomic_store(&dev->gone, true);
 		nm_ring_wake(dev->ring);
 	}
+	/* A wire that lost step may have written anything anywhere. */
+	if (status == NMHAL_E_IO || status == NMHAL_E_PROTOCOL || status == NMHAL_E_TIMEOUT)
+		forget_weights(dev);
 	/* A link that was woken may say CANCELED before anybody has polled: that was the interrupt. */
 	if (status == NMHAL_E_CANCELED)
 		atomic_store(&dev->interrupted, false);
@@ -326,7 +336,6 @@ int nmhal_device_reset(nmhal_device *dev, int32_t timeout_ms)
 	if (!dev->ops.reset)
 		return nm_device_leave(dev, nm_unsupported(dev, "reset", "reset"));
 	status = dev->ops.reset(dev->self, deadline_ns);
-	for (uint32_t core = 0; core < dev->caps.cores; core++)
-		nm_shadow_forget(&dev->shadow, core, 0, dev->caps.rows);
+	forget_weights(dev);
 	return nm_device_leave(dev, status);
 }

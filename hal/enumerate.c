@@ -154,7 +154,8 @@ int nmhal_device_list_get(const nmhal_device_list *list, size_t index, struct nm
 	struct nmhal_device_info ours = {.struct_size = sizeof ours};
 
 	if (index >= nmhal_device_list_count(list))
-		return nm_fail(NULL, NMHAL_E_INVALID, "get entry %zu: the list has %zu", index, nmhal_device_list_count(list));
+		return nm_fail(
+			NULL, NMHAL_E_INVALID, "get entry %zu: the list has %zu", index, nmhal_device_list_count(list));
 	ours.uri = list->entries[index].uri;
 	ours.driver = list->entries[index].driver;
 	ours.board = list->entries[index].board;
@@ -208,8 +209,8 @@ int nm_only_board(struct nmhal_context *ctx, char **uri)
 			status = nm_no_memory(list->entries[0].uri, "open");
 	} else if (attached) {
 		join(list, false, names, sizeof names);
-		status = nm_fail(NULL, NMHAL_E_NO_DEVICE, "open: no URI given and %zu boards are attached; name one of %s",
-			attached, names);
+		status = nm_fail(NULL, NMHAL_E_NO_DEVICE,
+			"open: no URI given and %zu boards are attached; name one of %s", attached, names);
 	} else {
 		join(list, true, names, sizeof names);
 		status = nm_fail(NULL, NMHAL_E_NO_DEVICE,

@@ -10,14 +10,15 @@ static _Thread_local char sentence[1024];
 
 static const char *const status_names[] = {
 	"NMHAL_OK", "NMHAL_E_INVALID", "NMHAL_E_NO_DEVICE", "NMHAL_E_ACCESS", "NMHAL_E_BUSY", "NMHAL_E_TIMEOUT",
-	"NMHAL_E_CANCELED", "NMHAL_E_UNSUPPORTED", "NMHAL_E_NO_MEMORY", "NMHAL_E_IO", "NMHAL_E_PROTOCOL", "NMHAL_E_VERIFY",
-	"NMHAL_E_OVERRUN", "NMHAL_E_GONE", "NMHAL_E_STATE", "NMHAL_E_AGAIN", "NMHAL_E_VERSION", "NMHAL_E_LIMIT",
-	"NMHAL_E_INTERLOCK", "NMHAL_E_INTERNAL",
+	"NMHAL_E_CANCELED", "NMHAL_E_UNSUPPORTED", "NMHAL_E_NO_MEMORY", "NMHAL_E_IO", "NMHAL_E_PROTOCOL",
+	"NMHAL_E_VERIFY", "NMHAL_E_OVERRUN", "NMHAL_E_GONE", "NMHAL_E_STATE", "NMHAL_E_AGAIN", "NMHAL_E_VERSION",
+	"NMHAL_E_LIMIT", "NMHAL_E_INTERLOCK", "NMHAL_E_INTERNAL",
 };
 
 uint32_t nmhal_version(void)
 {
-	return (uint32_t)NMHAL_API_VERSION_MAJOR << 16 | (uint32_t)NMHAL_API_VERSION_MINOR << 8 | NMHAL_API_VERSION_PATCH;
+	return (uint32_t)NMHAL_API_VERSION_MAJOR << 16 | (uint32_t)NMHAL_API_VERSION_MINOR << 8 |
+	       NMHAL_API_VERSION_PATCH;
 }
 
 const char *nmhal_status_name(int status)
@@ -60,17 +61,11 @@ int nm_vfail(const char *subject, int status, const char *format, va_list args)
 	return status;
 }
 
-int nm_fail(const char *subject, int status, const char *format, ...)
+void nm_set_sentence(const char *subject, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	status = nm_vfail(subject, status, format, args);
+	(void)nm_vfail(subject, NMHAL_OK, format, args);
 	va_end(args);
-	return status;
-}
-
-int nm_no_memory(const char *subject, const char *what)
-{
-	return nm_fail(subject, NMHAL_E_NO_MEMORY, "%s: out of memory", what);
 }

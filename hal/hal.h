@@ -13,37 +13,49 @@
 
 #define NM_DEFAULT_RING_EVENTS 65536u
 
-/* ---- error.c: the sentence of the calling thread ------------------------------------------------------------------- */
-/* Sets the thread's sentence to "<subject>: <text>" (no subject if NULL or "") and returns status. */
-int nm_fail(const char *subject, int status, const char *format, ...) NMHAL_PRINTF(3, 4);
+/* ---- error.c: the sentence of the calling thread ----------------------------------------------------------------- */
+/* Sets the thread's sentence to "<subject>: <text>" (no subject if NULL or ""). */
+void nm_set_sentence(const char *subject, const char *format, ...) NMHAL_PRINTF(2, 3);
+/* The same, and returns status. No function: so an analyzer, which sees one file at a time, knows the status. */
+#define nm_fail(subject, status, ...) nm_same((nm_set_sentence((subject), __VA_ARGS__), (status)))
 int nm_vfail(const char *subject, int status, const char *format, va_list args) NMHAL_PRINTF(3, 0);
+static inline int nm_same(int status)
+{
+	return status;
+}
+
 /* NO_MEMORY with a sentence naming what was to be allocated. */
-int nm_no_memory(const char *subject, const char *what);
+static inline int nm_no_memory(const char *subject, const char *what)
+{
+	return nm_fail(subject, NMHAL_E_NO_MEMORY, "%s: out of memory", what);
+}
+
 /* Replaces control characters by '?'. */
 void nm_one_line(char *text);
 
-/* ---- structs.c: the struct_size rules of design "Struct and ABI rules" ----------------------------------------------- */
-/* A struct of theirs bytes where we know `known` and the first release had `oldest`: shorter than oldest: INVALID; longer
- * with a non-zero tail: VERSION; NULL: INVALID. `name` goes into the sentence. */
+/* ---- structs.c: the struct_size rules of design "Struct and ABI rules" ------------------------------------------- */
+/* A struct of theirs bytes where we know `known` and the first release had `oldest`: shorter than oldest: INVALID;
+ * longer with a non-zero tail: VERSION; NULL: INVALID. `name` goes into the sentence. */
 int nm_check_size(size_t theirs, size_t known, size_t oldest, const void *src, const char *name);
 /* Copies a caller's struct (struct_size is its first member) into ours; what the caller does not have reads as zero. */
 int nm_copy_in(void *dst, size_t known, size_t oldest, const void *src, const char *name);
-/* Copies our struct (known bytes) out to a caller's: only the bytes the caller has; keeps the caller's struct_size, zeroes
- * a longer tail. nm_check_out() only says whether that would work: what lies in the caller's tail does not matter. */
+/* Copies our struct (known bytes) out to a caller's: only the bytes the caller has; keeps the caller's struct_size,
+ * zeroes a longer tail. nm_check_out() only says whether that would work: what lies in the caller's tail does not
+ * matter. */
 int nm_check_out(const void *dst, size_t known, size_t oldest, const char *name);
 int nm_copy_out(void *dst, size_t known, size_t oldest, const void *src, const char *name);
 
-/* ---- time.c --------------------------------------------------------------------------------------------------------- */
+/* ---- time.c ------------------------------------------------------------------------------------------------------ */
 /* Absolute deadline of a timeout: no clock is read for "for ever" and "do not wait" (deadline 0). INVALID below -2. */
 int nm_deadline(const char *subject, int32_t timeout_ms, int32_t default_ms, int64_t *deadline_ns);
 
-/* ---- log.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- log.c ------------------------------------------------------------------------------------------------------- */
 void nm_log(struct nmhal_context *ctx, enum nmhal_log_level level, const char *uri, const char *format, ...) NMHAL_PRINTF(4, 5);
 void nm_vlog(struct nmhal_context *ctx, enum nmhal_log_level level, const char *uri, const char *format, va_list args) NMHAL_PRINTF(4, 0);
 /* Level of a name ("warn", any case) or number ("2"); -1 if it is none. */
 int nm_log_level(const char *text);
 
-/* ---- uri.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- uri.c ------------------------------------------------------------------------------------------------------- */
 /* Parses "scheme:[board][,key=value]..."; INVALID with a sentence (what, at which character). */
 int nm_uri_parse(const char *text, struct nmhal_uri **out);
 void nm_uri_free(struct nmhal_uri *uri);
@@ -53,7 +65,7 @@ size_t nm_uri_key_count(const struct nmhal_uri *uri);
 const char *nm_uri_key(const struct nmhal_uri *uri, size_t index);
 int nm_uri_set_board(struct nmhal_uri *uri, const char *board);
 
-/* ---- context.c, registry.c ---------------------------------------------------------------------------------------------- */
+/* ---- context.c, registry.c --------------------------------------------------------------------------------------- */
 struct nmhal_context {
 	atomic_uint refs;
 	uint32_t log_level;
@@ -68,18 +80,19 @@ struct nmhal_context {
 extern const struct nmhal_driver *const nm_builtin_drivers[];
 extern const struct nmhal_link *const nm_builtin_links[];
 
-/* Adds the built-in drivers and links named in `names` (comma-separated; NULL: all); INVALID lists the names there are. */
+/* Adds the built-in drivers and links in `names` (comma-separated; NULL: all); INVALID lists the names there are. */
 int nm_registry_fill(struct nmhal_context *ctx, const char *names);
 /* Link of a scheme, or the driver that is its own scheme (the other is NULL). NO_DEVICE lists the schemes. */
 int nm_registry_scheme(struct nmhal_context *ctx, const char *subject, const char *scheme, const struct nmhal_link **link, const struct nmhal_driver **driver);
-/* Driver for a board; *driver is what nm_registry_scheme() gave: NULL to search those behind links. NO_DEVICE lists the boards. */
+/* Driver for a board; *driver is what nm_registry_scheme() gave: NULL to search those behind links.
+ * NO_DEVICE lists the boards. */
 int nm_registry_board(struct nmhal_context *ctx, const char *subject, const char *board, const struct nmhal_driver **driver);
 
-/* ---- enumerate.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- enumerate.c ------------------------------------------------------------------------------------------------- */
 /* URI of the only attached board, to be freed. NO_DEVICE when there is none or several; the sentence lists them. */
 int nm_only_board(struct nmhal_context *ctx, char **uri);
 
-/* ---- ring.c: output events waiting for nmhal_read_spikes() -------------------------------------------------------------- */
+/* ---- ring.c: output events waiting for nmhal_read_spikes() ------------------------------------------------------- */
 struct nm_ring; /* own lock; one writer (the running call), any number of readers */
 int nm_ring_new(size_t capacity, struct nm_ring **out);
 void nm_ring_free(struct nm_ring *ring);
@@ -92,7 +105,7 @@ int nm_ring_read(struct nm_ring *ring, struct nmhal_spike_read *rd, int64_t dead
 void nm_ring_wake(struct nm_ring *ring);
 void nm_ring_close(struct nm_ring *ring);
 
-/* ---- shadow.c: what the core believes the device holds --------------------------------------------------------------------- */
+/* ---- shadow.c: what the core believes the device holds ----------------------------------------------------------- */
 struct nm_shadow {
 	int16_t *codes;  /* [cores][rows][cols] */
 	uint8_t *known;  /* [cores][rows]: 1: the row of codes equals the device */
@@ -106,17 +119,17 @@ int16_t *nm_shadow_row(struct nm_shadow *shadow, uint32_t core, uint32_t row);
 bool nm_shadow_knows(const struct nm_shadow *shadow, uint32_t core, uint32_t row);
 /* Rows row..row+rows-1 of a core become unknown. */
 void nm_shadow_forget(struct nm_shadow *shadow, uint32_t core, uint32_t row, uint32_t rows);
-/* The region of the device now holds codes; a row becomes known when the region spans all its columns (or it was known). */
+/* The region of the device now holds codes; a row becomes known when the region spans all its columns. */
 void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride);
 
-/* ---- state.c: `state=FILE` -------------------------------------------------------------------------------------------------- */
+/* ---- state.c: `state=FILE` --------------------------------------------------------------------------------------- */
 struct nm_state; /* lock and path */
 /* Locks FILE (BUSY names the holder: pid, command) and, if it exists, programs it into the open device. */
 int nm_state_open(struct nmhal_device *dev, const char *path, int64_t deadline_ns, struct nm_state **out);
 /* Captures the device into FILE and unlocks; with save=false only unlocks. Frees state in any case. */
 int nm_state_close(struct nmhal_device *dev, struct nm_state *state, bool save);
 
-/* ---- device.c, open.c ------------------------------------------------------------------------------------------------------------------ */
+/* ---- device.c, open.c -------------------------------------------------------------------------------------------- */
 struct nmhal_host {
 	struct nmhal_device *dev; /* the host is the first member of its device */
 };
@@ -172,7 +185,7 @@ int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);
 
-/* ---- codes.c: matrices of codes as the caller gives them ---------------------------------------------------------------------- */
+/* ---- codes.c: matrices of codes as the caller gives them --------------------------------------------------------- */
 /* Fills in rows and cols that are 0; INVALID when the region does not lie inside a core. */
 int nm_region_check(struct nmhal_device *dev, struct nmhal_region *region);
 /* INVALID unless type is an enum nmhal_code_type that holds min..max; what: "weights". */
@@ -186,7 +199,7 @@ void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, co
 /* Index of the first code outside min..max, or count. */
 uint32_t nm_codes_outside(const int32_t *line, uint32_t count, int32_t min, int32_t max);
 
-/* ---- cells.c: lists of cells ----------------------------------------------------------------------------------------------------- */
+/* ---- cells.c: lists of cells ------------------------------------------------------------------------------------- */
 /* Sorted by core, row, column, none twice. */
 struct nm_cells {
 	struct nmhal_cell *list;
@@ -214,7 +227,7 @@ void nm_verify_cell(struct nmhal_device *dev, const struct nmhal_cell *cell, int
 /* VERIFY with a sentence if the report has failed cells, of `checked`. */
 int nm_verify_end(struct nmhal_device *dev, const struct nmhal_program_report *report, uint64_t checked);
 
-/* ---- weights.c, neurons.c, attr.c: the same calls for code that already holds the lock (image.c, state.c) ----------------------- */
+/* ---- weights.c, neurons.c, attr.c: the same calls for code that already holds the lock (image.c, state.c) -------- */
 /* INVALID for unknown NMHAL_PROGRAM_* flags. */
 int nm_flags_check(struct nmhal_device *dev, uint32_t flags, const char *what);
 /* INVALID, naming the weight that is outside the device's range. */
@@ -234,7 +247,7 @@ int nm_attr_get_locked(struct nmhal_device *dev, const char *key, struct nmhal_a
 int nm_image_program_locked(struct nmhal_device *dev, const struct nmhal_image *image, uint32_t flags, struct nmhal_program_report *report, int64_t deadline_ns);
 int nm_image_capture_locked(struct nmhal_device *dev, int64_t deadline_ns, struct nmhal_image **out);
 
-/* ---- image.c (memory) and image_h5.c (file) ------------------------------------------------------------------------------------- */
+/* ---- image.c (memory) and image_h5.c (file) ---------------------------------------------------------------------- */
 struct nm_image_attr {
 	char *key;
 	int64_t value;
@@ -249,15 +262,15 @@ struct nmhal_image {
 int nm_image_add_attr(struct nmhal_image *image, const char *key, int64_t value);
 int nm_image_new(uint32_t cores, uint32_t rows, uint32_t cols, bool weights, bool neurons, struct nmhal_image **out);
 
-/* ---- image_h5.c, or image_none.c in a build without HDF5 ------------------------------------------------------------------------ */
+/* ---- image_h5.c, or image_none.c in a build without HDF5 --------------------------------------------------------- */
 /* OK, or UNSUPPORTED when this build has no HDF5. */
 int nm_image_files(const char *path);
 /* Image from the bytes of a file; path is only for sentences. */
-int nm_image_decode(const char *path, const void *bytes, size_t size, struct nmhal_image **out);
+int nm_image_decode(const char *path, void *bytes, size_t size, struct nmhal_image **out);
 /* The opposite; *bytes is to be freed. */
 int nm_image_encode(const char *path, const struct nmhal_image *image, void **bytes, size_t *size);
 
-/* ---- file.c --------------------------------------------------------------------------------------------------------------------- */
+/* ---- file.c ------------------------------------------------------------------------------------------------------ */
 /* "<path>: <what>: <error as text>", with the status that fits: ACCESS, NO_MEMORY, else IO. */
 int nm_file_error(const char *path, const char *what, int error);
 /* All of a regular file of at most `limit` bytes; *bytes is to be freed. */

@@ -42,7 +42,8 @@ int nm_image_add_attr(struct nmhal_image *image, const char *key, int64_t value)
 		return nm_no_memory(NULL, "an attribute of a chip image");
 	}
 	image->attrs = grown;
-	image->attrs[image->attr_count++] = (struct nm_image_attr){copy, value};
+	grown[image->attr_count].key = copy;
+	grown[image->attr_count++].value = value;
 	return NMHAL_OK;
 }
 
@@ -50,7 +51,7 @@ void nmhal_image_free(nmhal_image *image)
 {
 	if (!image)
 		return;
-	for (uint32_t i = 0; i < image->attr_count; i++)
+	for (uint32_t i = 0; image->attrs && i < image->attr_count; i++)
 		free(image->attrs[i].key);
 	free(image->attrs);
 	free(image->weights);

@@ -47,24 +47,20 @@ static bool has_signature(const char *bytes, size_t size)
 	return false;
 }
 
-static hid_t open_bytes(const void *bytes, size_t size)
+/* HDF5 takes the bytes as not const, but works on a copy. */
+static hid_t open_bytes(void *bytes, size_t size)
 {
-	void *copy = malloc(size);
 	hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 	hid_t file = H5I_INVALID_HID;
 
-	if (copy && access >= 0) {
-		memcpy(copy, bytes, size); /* HDF5 takes the image as not const */
-		if (H5Pset_fapl_core(access, 65536, false) >= 0 && H5Pset_file_image(access, copy, size) >= 0)
-			file = H5Fopen("chip image", H5F_ACC_RDONLY, access);
-	}
+	if (access >= 0 && H5Pset_fapl_core(access, 65536, false) >= 0 && H5Pset_file_image(access, bytes, size) >= 0)
+		file = H5Fopen("chip image", H5F_ACC_RDONLY, access);
 	if (access >= 0)
 		H5Pclose(access);
-	free(copy);
 	return file;
 }
 
-int nm_image_decode(const char *path, const void *bytes, size_t size, struct nmhal_image **out)
+int nm_image_decode(const char *path, void *bytes, size_t size, struct nmhal_image **out)
 {
 	struct silence before;
 	hid_t file;
@@ -86,15 +82,63 @@ int nm_image_decode(const char *path, const void *bytes, size_t size, struct nmh
 	return status;
 }
 
-static hid_t create_file(void)
+/*
+ * The finished file in memory, which HDF5 gives up at close. (H5Fget_file_image() of 1.10 clears flags in the
+ * superblock of an open file and leaves the checksum as it was: no reader takes such a file.)
+ */
+static void *take_memory(size_t size, H5FD_file_image_op_t op, void *taken)
 {
+	(void)op;
+	(void)taken;
+	return malloc(size);
+}
+
+static void *resize_memory(void *bytes, size_t size, H5FD_file_image_op_t op, void *taken)
+{
+	(void)op;
+	(void)taken;
+	return realloc(bytes, size);
+}
+
+static herr_t give_memory(void *bytes, H5FD_file_image_op_t op, void *taken)
+{
+	void **closed = taken;
+
+	if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE && !*closed)
+		*closed = bytes;
+	else
+		free(bytes);
+	return 0;
+}
+
+static void *share_taken(void *taken)
+{
+	return taken;
+}
+
+static herr_t leave_taken(void *taken)
+{
+	(void)taken;
+	return 0;
+}
+
+/* *taken (NULL before) becomes the memory of the file when it is closed. */
+static hid_t create_file(void **taken)
+{
+	H5FD_file_image_callbacks_t memory = {.image_malloc = take_memory,
+		.image_realloc = resize_memory,
+		.image_free = give_memory,
+		.udata_copy = share_taken,
+		.udata_free = leave_taken,
+		.udata = taken};
 	hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 	hid_t create = H5Pcreate(H5P_FILE_CREATE);
 	hid_t file = H5I_INVALID_HID;
 
-	/* From 1.10 on all that HDF5 writes around the data carries checksums; no times: equal images are equal files.
-	 */
+	/* From 1.10 on all that HDF5 writes around the data carries checksums; no times, so that equal images are equal
+	 * files. */
 	if (access >= 0 && create >= 0 && H5Pset_fapl_core(access, 65536, false) >= 0 &&
+		H5Pset_file_image_callbacks(access, &memory) >= 0 &&
 		H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
 		H5Pset_obj_track_times(create, false) >= 0)
 		file = H5Fcreate("chip image", H5F_ACC_TRUNC, create, access);
@@ -105,36 +149,31 @@ static hid_t create_file(void)
 	return file;
 }
 
-static int copy_out(const char *path, hid_t file, void **bytes, size_t *size)
-{
-	ssize_t needed = H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 ? -1 : H5Fget_file_image(file, NULL, 0);
-	void *room = needed > 0 ? malloc((size_t)needed) : NULL;
-
-	if (!room || H5Fget_file_image(file, room, (size_t)needed) != needed) {
-		free(room);
-		return nm_fail(path, NMHAL_E_NO_MEMORY, "write a chip image: HDF5 could not make the file");
-	}
-	*bytes = room;
-	*size = (size_t)needed;
-	return NMHAL_OK;
-}
-
 int nm_image_encode(const char *path, const struct nmhal_image *image, void **bytes, size_t *size)
 {
 	struct silence before;
+	ssize_t length = -1;
+	bool whole = false;
+	int status = NMHAL_OK;
+	void *taken = NULL;
 	hid_t file;
-	int status;
 
 	enter(&before);
-	file = create_file();
-	if (file < 0) {
-		status = nm_fail(path, NMHAL_E_NO_MEMORY, "write a chip image: HDF5 could not begin");
-	} else {
+	file = create_file(&taken);
+	if (file >= 0) {
 		status = nm_image_write(path, file, image);
-		if (!status)
-			status = copy_out(path, file, bytes, size);
-		H5Fclose(file);
+		if (H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0)
+			length = H5Fget_file_image(file, NULL, 0);
+		whole = H5Fclose(file) >= 0 && length > 0 && taken;
 	}
 	leave(&before);
-	return status;
+	if (!status && !whole)
+		status = nm_fail(path, NMHAL_E_NO_MEMORY, "write a chip image: HDF5 could not make the file");
+	if (status) {
+		free(taken);
+		return status;
+	}
+	*bytes = taken;
+	*size = (size_t)length;
+	return NMHAL_OK;
 }

@@ -28,18 +28,7 @@ struct field {
 	void (*store)(struct nmhal_image *image, size_t first, size_t count, const int64_t *values);
 };
 
-static int bad(const struct in *in, const char *format, ...) NMHAL_PRINTF(2, 3);
-
-static int bad(const struct in *in, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	return nm_fail(in->path, NMHAL_E_PROTOCOL, "read a chip image: %s", text);
-}
+#define bad(in, ...) nm_fail((in)->path, NMHAL_E_PROTOCOL, "read a chip image: " __VA_ARGS__)
 
 static const char *type_name(hid_t type)
 {
@@ -164,7 +153,7 @@ static int read_head(const struct in *in, char board[MAX_TEXT + 1])
 		if (H5Aexists(in->file, needed[i]) <= 0)
 			return bad(in, "HDF5 file without the attribute '%s' of a chip image", needed[i]);
 	status = read_string(in, "format", format);
-	if (!status && strcmp(format, NM_IMAGE_FORMAT))
+	if (!status && strcmp(format, NM_IMAGE_FORMAT) != 0)
 		status = bad(in, "attribute 'format' is '%s', not '%s'", format, NM_IMAGE_FORMAT);
 	if (!status)
 		status = read_integer(in, in->file, "schema", &schema);

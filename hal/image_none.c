@@ -7,7 +7,7 @@ int nm_image_files(const char *path)
 	return nm_fail(path, NMHAL_E_UNSUPPORTED, "chip image files: this library was built without HDF5");
 }
 
-int nm_image_decode(const char *path, const void *bytes, size_t size, struct nmhal_image **out)
+int nm_image_decode(const char *path, void *bytes, size_t size, struct nmhal_image **out)
 {
 	(void)bytes;
 	(void)size;

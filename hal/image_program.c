@@ -11,9 +11,10 @@ static struct nmhal_attr_value attr_value(const struct nmhal_device *dev, const 
 {
 	struct nmhal_attr_value value = {.struct_size = sizeof(value), .type = NMHAL_ATTR_INT, .integer = attr->value};
 
+	/* An image holds integers: for an attribute of type REAL the type does not fit, which its check says. */
 	for (size_t i = 0; i < dev->driver->attr_count; i++)
-		if (!strcmp(dev->driver->attrs[i].key, attr->key))
-			value.type = dev->driver->attrs[i].type;
+		if (!strcmp(dev->driver->attrs[i].key, attr->key) && dev->driver->attrs[i].type == NMHAL_ATTR_BOOL)
+			value.type = NMHAL_ATTR_BOOL;
 	return value;
 }
 
@@ -23,7 +24,7 @@ static int check_shape(struct nmhal_device *dev, const struct nmhal_image *image
 	/* An image without weights does not know how many rows there are. */
 	uint32_t rows = image->weights ? image->rows : caps->rows;
 
-	if (strcmp(image->board, caps->board))
+	if (strcmp(image->board, caps->board) != 0)
 		return nm_fail(dev->uri, NMHAL_E_INVALID, "program an image: it is for board '%s', this is a '%s'",
 			image->board, caps->board);
 	if (image->cores == caps->cores && rows == caps->rows && image->cols == caps->cols)

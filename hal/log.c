@@ -28,7 +28,8 @@ static void log_to_stderr(enum nmhal_log_level level, const char *uri, const cha
 	char line[1536];
 	int length;
 
-	length = snprintf(line, sizeof line - 1, "nmhal: %s: %s%s%s", level_names[level], uri, *uri ? ": " : "", message);
+	length = snprintf(
+		line, sizeof line - 1, "nmhal: %s: %s%s%s", level_names[level], uri, *uri ? ": " : "", message);
 	if (length < 0)
 		return;
 	if ((size_t)length > sizeof line - 2)

@@ -11,7 +11,7 @@
 /* More cells than this are no crossbar but a driver that filled its capabilities wrongly. */
 #define MAX_CELLS (UINT64_C(1) << 31)
 
-/* ---- URI ------------------------------------------------------------------------------------------------------------- */
+/* ---- URI --------------------------------------------------------------------------------------------------------- */
 
 static bool is_emulated(const struct nmhal_device *dev)
 {
@@ -53,7 +53,8 @@ static int check_keys(const struct nmhal_device *dev)
 		list_keys(link_keys, known, sizeof known);
 		list_keys(dev->driver->keys, known, sizeof known);
 		list_keys(core_keys, known, sizeof known);
-		return nm_fail(dev->uri, NMHAL_E_INVALID, "open: unknown key '%s'; known: %s", key, *known ? known : "none");
+		return nm_fail(
+			dev->uri, NMHAL_E_INVALID, "open: unknown key '%s'; known: %s", key, *known ? known : "none");
 	}
 	return NMHAL_OK;
 }
@@ -88,7 +89,7 @@ static int resolve(struct nmhal_device *dev, const char *text)
 	return status ? status : check_keys(dev);
 }
 
-/* ---- link and driver --------------------------------------------------------------------------------------------------- */
+/* ---- link and driver --------------------------------------------------------------------------------------------- */
 
 static void close_link(struct nmhal_device *dev)
 {
@@ -184,11 +185,22 @@ static int adopt_ops(struct nmhal_device *dev, const struct nmhal_device_ops *op
 	const char *missing;
 
 	if (nm_copy_in(&dev->ops, sizeof dev->ops, oldest, ops, "struct nmhal_device_ops"))
-		return nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': %s", dev->driver->name, nmhal_last_error());
+		return nm_fail(
+			dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': %s", dev->driver->name, nmhal_last_error());
 	missing = missing_op(&dev->ops, dev->driver);
 	if (missing)
-		return nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': it has no op %s", dev->driver->name, missing);
+		return nm_fail(
+			dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': it has no op %s", dev->driver->name, missing);
 	return NMHAL_OK;
+}
+
+/* Closes what a driver opened whose table cannot be used; without a close op in it, the link at least. */
+static void close_far_end(struct nmhal_device *dev, const struct nmhal_device_ops *ops)
+{
+	if (ops && ops->struct_size >= offsetof(struct nmhal_device_ops, caps) && ops->close)
+		ops->close(dev->self);
+	else
+		close_link(dev);
 }
 
 /* Opens link and driver; on success dev->ops is whole and owns both. */
@@ -205,16 +217,12 @@ static int open_far_end(struct nmhal_device *dev, int64_t deadline_ns)
 		return status;
 	}
 	status = adopt_ops(dev, ops);
-	if (!status)
-		return NMHAL_OK;
-	if (dev->ops.close)
-		dev->ops.close(dev->self);
-	else
-		close_link(dev);
+	if (status)
+		close_far_end(dev, ops);
 	return status;
 }
 
-/* ---- capabilities --------------------------------------------------------------------------------------------------------- */
+/* ---- capabilities ------------------------------------------------------------------------------------------------ */
 
 /* Features that an op or its fallback brings about; all others are the driver's to claim. */
 static uint64_t features_of(const struct nmhal_device_ops *ops)
@@ -249,8 +257,9 @@ static int check_caps(const struct nmhal_device *dev)
 		return nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': caps: %u cores of %u x %u cells", name,
 			caps->cores, caps->rows, caps->cols);
 	if (caps->weight_min > caps->weight_max || caps->weight_min < INT16_MIN || caps->weight_max > INT16_MAX)
-		return nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': caps: weights are %d..%d, must lie in %d..%d",
-			name, caps->weight_min, caps->weight_max, INT16_MIN, INT16_MAX);
+		return nm_fail(dev->uri, NMHAL_E_INTERNAL,
+			"open: driver '%s': caps: weights are %d..%d, must lie in %d..%d", name, caps->weight_min,
+			caps->weight_max, INT16_MIN, INT16_MAX);
 	if (claimed)
 		return nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': caps: features 0x%llx have no op", name,
 			(unsigned long long)claimed);
@@ -283,7 +292,7 @@ static int learn_caps(struct nmhal_device *dev)
 	return NMHAL_OK;
 }
 
-/* ---- all together --------------------------------------------------------------------------------------------------------- */
+/* ---- all together ------------------------------------------------------------------------------------------------ */
 
 static struct nmhal_device *new_device(struct nmhal_context *ctx)
 {

@@ -59,32 +59,35 @@ static int check_names(const struct nmhal_context *ctx, const struct nmhal_drive
 			return nm_fail(NULL, NMHAL_E_BUSY, "add driver '%s': the name is taken", driver->name);
 		for (const char *const *board = driver->boards; *board; board++) {
 			if (!other->scheme && !driver->scheme && drives(other, *board))
-				return nm_fail(NULL, NMHAL_E_BUSY, "add driver '%s': board '%s' is driven by '%s'", driver->name,
-					*board, other->name);
+				return nm_fail(NULL, NMHAL_E_BUSY, "add driver '%s': board '%s' is driven by '%s'",
+					driver->name, *board, other->name);
 		}
 	}
 	if (driver->scheme && scheme_taken(ctx, driver->scheme))
-		return nm_fail(NULL, NMHAL_E_BUSY, "add driver '%s': scheme '%s' is taken", driver->name, driver->scheme);
+		return nm_fail(
+			NULL, NMHAL_E_BUSY, "add driver '%s': scheme '%s' is taken", driver->name, driver->scheme);
 	return NMHAL_OK;
 }
 
 static int check_attrs(const struct nmhal_driver *driver)
 {
 	if (driver->attr_count && !driver->attrs)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attr_count is %zu but attrs is NULL", driver->name,
-			driver->attr_count);
+		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attr_count is %zu but attrs is NULL",
+			driver->name, driver->attr_count);
 	for (size_t i = 0; i < driver->attr_count; i++) {
 		const struct nmhal_attr_info *attr = &driver->attrs[i];
 
 		if (attr->struct_size != sizeof *attr)
-			return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attribute %zu: struct_size is %zu, must be %zu",
-				driver->name, i, attr->struct_size, sizeof *attr);
+			return nm_fail(NULL, NMHAL_E_INVALID,
+				"add driver '%s': attribute %zu: struct_size is %zu, must be %zu", driver->name, i,
+				attr->struct_size, sizeof *attr);
 		if (!attr->key || !*attr->key || !attr->unit || !attr->summary)
-			return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attribute %zu has no key, unit or summary",
-				driver->name, i);
+			return nm_fail(NULL, NMHAL_E_INVALID,
+				"add driver '%s': attribute %zu has no key, unit or summary", driver->name, i);
 		if (attr->type < NMHAL_ATTR_BOOL || attr->type > NMHAL_ATTR_REAL)
-			return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attribute '%s': type is %u, must be %d..%d",
-				driver->name, attr->key, attr->type, NMHAL_ATTR_BOOL, NMHAL_ATTR_REAL);
+			return nm_fail(NULL, NMHAL_E_INVALID,
+				"add driver '%s': attribute '%s': type is %u, must be %d..%d", driver->name, attr->key,
+				attr->type, NMHAL_ATTR_BOOL, NMHAL_ATTR_REAL);
 	}
 	return NMHAL_OK;
 }
@@ -105,10 +108,11 @@ static int check_driver(const struct nmhal_driver *driver)
 	else if (!driver->boards || !driver->boards[0])
 		missing = "boards";
 	if (missing)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': it has no %s", driver->name ? driver->name : "", missing);
+		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': it has no %s", driver->name ? driver->name : "",
+			missing);
 	if (driver->needs > NMHAL_NEEDS_STREAM)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': needs is %u, must be 0..%d", driver->name, driver->needs,
-			NMHAL_NEEDS_STREAM);
+		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': needs is %u, must be 0..%d", driver->name,
+			driver->needs, NMHAL_NEEDS_STREAM);
 	if ((driver->needs == NMHAL_NEEDS_NOTHING) != (driver->scheme != NULL))
 		return nm_fail(NULL, NMHAL_E_INVALID,
 			"add driver '%s': a scheme goes with NMHAL_NEEDS_NOTHING and with nothing else", driver->name);
@@ -140,8 +144,8 @@ static int check_link(const struct nmhal_link *link)
 	const char *missing = NULL;
 
 	if (link->abi != NMHAL_DRIVER_ABI)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add link: abi is %u, this library has %u; rebuild the link", link->abi,
-			NMHAL_DRIVER_ABI);
+		return nm_fail(NULL, NMHAL_E_INVALID, "add link: abi is %u, this library has %u; rebuild the link",
+			link->abi, NMHAL_DRIVER_ABI);
 	if (nm_check_size(link->struct_size, sizeof *link, sizeof *link, link, "struct nmhal_link"))
 		return NMHAL_E_INVALID;
 	if (!link->scheme || !*link->scheme)
@@ -151,7 +155,8 @@ static int check_link(const struct nmhal_link *link)
 	else if (!link->keys)
 		missing = "keys";
 	if (missing)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add link '%s': it has no %s", link->scheme ? link->scheme : "", missing);
+		return nm_fail(NULL, NMHAL_E_INVALID, "add link '%s': it has no %s", link->scheme ? link->scheme : "",
+			missing);
 	return NMHAL_OK;
 }
 
@@ -193,8 +198,9 @@ static int check_asked(const char *names)
 		for (size_t i = 0; nm_builtin_links[i]; i++)
 			found = found || is_named(nm_builtin_links[i]->scheme, names, span);
 		if (!found)
-			return nm_fail(NULL, NMHAL_E_INVALID, "new context: no driver or link '%.*s' was built; there are: %s",
-				(int)span, names, known);
+			return nm_fail(NULL, NMHAL_E_INVALID,
+				"new context: no driver or link '%.*s' was built; there are: %s", (int)span, names,
+				known);
 		names += span;
 		names += *names == ',';
 	}
@@ -230,7 +236,8 @@ static int unknown_scheme(const struct nmhal_context *ctx, const char *subject, 
 		if (ctx->drivers[i]->scheme)
 			list_add(known, sizeof known, ctx->drivers[i]->scheme);
 	}
-	return nm_fail(subject, NMHAL_E_NO_DEVICE, "open: unknown scheme '%s'; known: %s", scheme, *known ? known : "none");
+	return nm_fail(
+		subject, NMHAL_E_NO_DEVICE, "open: unknown scheme '%s'; known: %s", scheme, *known ? known : "none");
 }
 
 int nm_registry_scheme(struct nmhal_context *ctx, const char *subject, const char *scheme,
@@ -272,8 +279,10 @@ int nm_registry_board(struct nmhal_context *ctx, const char *subject, const char
 		}
 	}
 	for (size_t i = 0; i < ctx->driver_count; i++) {
-		for (const char *const *name = ctx->drivers[i]->boards; is_candidate(ctx->drivers[i], own) && *name; name++)
+		for (const char *const *name = ctx->drivers[i]->boards; is_candidate(ctx->drivers[i], own) && *name;
+			name++)
 			list_add(known, sizeof known, *name);
 	}
-	return nm_fail(subject, NMHAL_E_NO_DEVICE, "open: unknown board '%s'; known: %s", board, *known ? known : "none");
+	return nm_fail(
+		subject, NMHAL_E_NO_DEVICE, "open: unknown board '%s'; known: %s", board, *known ? known : "none");
 }

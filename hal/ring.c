@@ -106,12 +106,12 @@ static void put(struct nm_ring *ring, uint32_t run, const struct nmhal_event *ev
 {
 	size_t tail = around(ring, ring->head, ring->count);
 	size_t before_wrap = ring->capacity - tail < count ? ring->capacity - tail : count;
-	struct span *last = ring->spans ? &ring->span[around(ring, ring->first, ring->spans - 1)] : NULL;
+	struct span *last = &ring->span[around(ring, ring->first, ring->spans ? ring->spans - 1 : 0)];
 
 	memcpy(ring->events + tail, events, before_wrap * sizeof(*events));
 	memcpy(ring->events, events + before_wrap, (count - before_wrap) * sizeof(*events));
 	ring->count += count;
-	if (last && last->run == run && !ring->lost) {
+	if (ring->spans && last->run == run && !ring->lost) {
 		last->count += count;
 		return;
 	}

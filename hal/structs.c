@@ -12,11 +12,11 @@ static int check_range(size_t theirs, size_t known, size_t oldest, const void *s
 	if (!src)
 		return nm_fail(NULL, NMHAL_E_INVALID, "%s: is NULL", name);
 	if (theirs < oldest)
-		return nm_fail(NULL, NMHAL_E_INVALID, "%s: struct_size is %zu, must be at least %zu; set it to sizeof", name,
-			theirs, oldest);
+		return nm_fail(NULL, NMHAL_E_INVALID, "%s: struct_size is %zu, must be at least %zu; set it to sizeof",
+			name, theirs, oldest);
 	if (theirs > known + MAX_TAIL)
-		return nm_fail(NULL, NMHAL_E_INVALID, "%s: struct_size is %zu, expected %zu; set it to sizeof", name, theirs,
-			known);
+		return nm_fail(NULL, NMHAL_E_INVALID, "%s: struct_size is %zu, expected %zu; set it to sizeof", name,
+			theirs, known);
 	return NMHAL_OK;
 }
 
@@ -28,8 +28,9 @@ int nm_check_size(size_t theirs, size_t known, size_t oldest, const void *src, c
 	for (size_t i = known; !status && i < theirs; i++) {
 		if (bytes[i])
 			status = nm_fail(NULL, NMHAL_E_VERSION,
-				"%s: byte %zu is set, this library knows %zu bytes; it is older than the caller's header", name, i,
-				known);
+				"%s: byte %zu is set, this library knows %zu bytes; it is older than the caller's "
+				"header",
+				name, i, known);
 	}
 	return status;
 }

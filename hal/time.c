@@ -18,7 +18,8 @@ int nm_deadline(const char *subject, int32_t timeout_ms, int32_t default_ms, int
 		timeout_ms = default_ms;
 	if (timeout_ms < NMHAL_NO_WAIT)
 		return nm_fail(subject, NMHAL_E_INVALID,
-			"timeout_ms is %d; give milliseconds, 0 (default), -1 (for ever) or -2 (do not wait)", timeout_ms);
+			"timeout_ms is %d; give milliseconds, 0 (default), -1 (for ever) or -2 (do not wait)",
+			timeout_ms);
 	if (timeout_ms == NMHAL_WAIT_FOREVER)
 		*deadline_ns = NMHAL_NEVER;
 	else if (timeout_ms == NMHAL_NO_WAIT)

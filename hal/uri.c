@@ -54,11 +54,14 @@ static int fail_at(const struct cursor *cursor, const char *at, const char *expe
 	size_t character = (size_t)(at - cursor->start) + 1;
 
 	if (*at == '\0')
-		return nm_fail(cursor->whole, NMHAL_E_INVALID, "parse URI: ends at character %zu; %s", character, expected);
+		return nm_fail(
+			cursor->whole, NMHAL_E_INVALID, "parse URI: ends at character %zu; %s", character, expected);
 	if (is_control(*at))
-		return nm_fail(cursor->whole, NMHAL_E_INVALID, "parse URI: character %zu is the control character 0x%02x; %s",
-			character, (unsigned)(unsigned char)*at, expected);
-	return nm_fail(cursor->whole, NMHAL_E_INVALID, "parse URI: character %zu is '%c'; %s", character, *at, expected);
+		return nm_fail(cursor->whole, NMHAL_E_INVALID,
+			"parse URI: character %zu is the control character 0x%02x; %s", character,
+			(unsigned)(unsigned char)*at, expected);
+	return nm_fail(
+		cursor->whole, NMHAL_E_INVALID, "parse URI: character %zu is '%c'; %s", character, *at, expected);
 }
 
 static int parse_scheme(struct cursor *cursor, struct nmhal_uri *uri)
@@ -114,7 +117,8 @@ static int parse_key(struct cursor *cursor, struct nmhal_uri *uri)
 	*end = '\0';
 	for (size_t i = 0; i < uri->count; i++) {
 		if (strcmp(uri->pairs[i].key, cursor->next) == 0)
-			return nm_fail(cursor->whole, NMHAL_E_INVALID, "parse URI: character %zu: key '%s' is given twice",
+			return nm_fail(cursor->whole, NMHAL_E_INVALID,
+				"parse URI: character %zu: key '%s' is given twice",
 				(size_t)(cursor->next - cursor->start) + 1, cursor->next);
 	}
 	pair->key = cursor->next;
@@ -321,7 +325,8 @@ int nmhal_uri_number(struct nmhal_host *host, const struct nmhal_uri *uri, const
 	errno = 0;
 	number = strtoull(text, &end, hex ? 16 : 10);
 	if (!isdigit((unsigned char)*text) || *end || errno)
-		return nmhal_host_fail(host, NMHAL_E_INVALID, "open: %s=%s: is not a number (decimal or 0x...)", key, text);
+		return nmhal_host_fail(
+			host, NMHAL_E_INVALID, "open: %s=%s: is not a number (decimal or 0x...)", key, text);
 	if (number < min || number > max)
 		return nmhal_host_fail(host, NMHAL_E_INVALID, "open: %s=%s: is outside %llu..%llu", key, text,
 			(unsigned long long)min, (unsigned long long)max);

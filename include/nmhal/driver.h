@@ -9,10 +9,10 @@
  * - a **driver** (struct nmhal_driver) knows a board's commands and implements struct nmhal_device_ops over a bus, a
  *   stream, or nothing. The board name of a URI picks it.
  *
- * The core checks every argument before it calls an op, serialises all ops of one device (only `interrupt` may come from
- * another thread), and turns timeouts into absolute deadlines. So ops need no locks and no argument checks.
- * Deadlines are nanoseconds of CLOCK_MONOTONIC; NMHAL_NEVER means none. An op that fails returns
- * nmhal_host_fail(host, status, "what, with numbers: what happened; remedy").
+ * The core checks every argument before it calls an op, serialises all ops of one device (only `interrupt` may come
+ * from another thread), and turns timeouts into absolute deadlines. So ops need no locks and no argument checks.
+ * Deadlines are nanoseconds of CLOCK_MONOTONIC; NMHAL_NEVER means none. An op that fails returns nmhal_host_fail(host,
+ * status, "what, with numbers: what happened; remedy").
  */
 #ifndef NMHAL_DRIVER_H
 #define NMHAL_DRIVER_H
@@ -39,7 +39,7 @@ struct nmhal_uri;
 /** Collects what enumeration finds. */
 struct nmhal_found;
 
-/* ---- what the core offers ------------------------------------------------------------------------------------------ */
+/* ---- what the core offers ---------------------------------------------------------------------------------------- */
 
 /** Sets the calling thread's error sentence to "<uri>: <text>" and returns status. */
 NMHAL_API int nmhal_host_fail(struct nmhal_host *host, int status, const char *format, ...) NMHAL_PRINTF(3, 4);
@@ -50,7 +50,9 @@ NMHAL_API void nmhal_host_log(struct nmhal_host *host, enum nmhal_log_level leve
  * with its sentence naming `what`. Costs a load when there is no deadline, a clock read when there is.
  */
 NMHAL_API int nmhal_host_poll(struct nmhal_host *host, int64_t deadline_ns, const char *what);
-/** Hands output events of the running run to the core (caller's buffer or ring). Only from spikes_pump and spikes_stop. */
+/**
+ * Hands output events of the running run to the core (caller's buffer or ring). Only from spikes_pump and spikes_stop.
+ */
 NMHAL_API void nmhal_host_push(struct nmhal_host *host, const struct nmhal_event *events, size_t count);
 /** Now, in nanoseconds of CLOCK_MONOTONIC. */
 NMHAL_API int64_t nmhal_now_ns(void);
@@ -59,7 +61,9 @@ NMHAL_API int64_t nmhal_now_ns(void);
 NMHAL_API const char *nmhal_uri_scheme(const struct nmhal_uri *uri);
 NMHAL_API const char *nmhal_uri_board(const struct nmhal_uri *uri);
 NMHAL_API const char *nmhal_uri_value(const struct nmhal_uri *uri, const char *key);
-/** Value of a key as a number min..max (decimal or 0x...); `absent` if the key is not there. INVALID with a sentence. */
+/**
+ * Value of a key as a number min..max (decimal or 0x...); `absent` if the key is not there. INVALID with a sentence.
+ */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_uri_number(struct nmhal_host *host, const struct nmhal_uri *uri, const char *key, uint64_t absent, uint64_t min, uint64_t max, uint64_t *value);
 
 /** Adds one find. Strings are copied; uri is canonical. access: NMHAL_OK, NMHAL_E_ACCESS or NMHAL_E_BUSY. */
@@ -71,7 +75,7 @@ struct nmhal_key {
 	const char *summary; /**< "0: zero weights, ...": one clause */
 };
 
-/* ---- bus: SPI frames and address events of bare chips --------------------------------------------------------------- */
+/* ---- bus: SPI frames and address events of bare chips ------------------------------------------------------------ */
 
 /** One input event for a bus, in the chip's own coding. */
 struct nmhal_bus_in {
@@ -89,12 +93,12 @@ struct nmhal_bus_out {
 struct nmhal_bus_transfer {
 	const struct nmhal_bus_in *in;
 	size_t in_count;
-	size_t in_done;      /**< out: inputs the chip has accepted so far; the caller adds them to `in` before the next call */
+	size_t in_done;      /**< out: inputs taken; the caller moves `in` on before the next call */
 	struct nmhal_bus_out *out;
 	size_t out_capacity; /**< at least 256 */
 	size_t out_count;    /**< out */
-	uint64_t quiet_frame; /**< SPI frame that does nothing; for a bus that makes time pass by clocking such frames */
-	uint32_t quiet_clocks; /**< chip clocks without output after which the core is idle; for a bus that cannot see it */
+	uint64_t quiet_frame; /**< SPI frame that does nothing; for a bus that passes time by clocking such frames */
+	uint32_t quiet_clocks; /**< chip clocks without output after which the core is idle; for a bus blind to it */
 	uint32_t idle;       /**< out: 1 when the core is known idle and all its output is in `out` */
 };
 
@@ -122,22 +126,24 @@ struct nmhal_bus_ops {
 	void (*close)(void *self);
 	void (*info)(void *self, struct nmhal_bus_info *info);
 	/**
-	 * Clocks `count` SPI frames, back to back, in order. A frame is a number whose lowest `frame bits` go out MSB first
-	 * (tinyODIN: 40 bits). replies: NULL, or [count]: the data-phase bits read on MISO in each frame.
-	 * On failure it is unknown which frames arrived: the driver must regain framing (reset) before the next frame.
+	 * Clocks `count` SPI frames, back to back, in order. A frame is a number whose lowest `frame bits` go out MSB
+	 * first (tinyODIN: 40 bits). replies: NULL, or [count]: the data-phase bits read on MISO in each frame. On
+	 * failure it is unknown which frames arrived: the driver must regain framing (reset) before the next frame.
 	 */
 	int (*spi)(void *self, const uint64_t *frames, size_t count, uint32_t *replies, int64_t deadline_ns);
 	/**
 	 * Sends input events by handshake and gathers output events. May return OK early, with in_done < in_count or
-	 * idle = 0: out is full or a fair amount of work is done; the caller takes the output and calls again, also with
-	 * in_count = 0 until idle. Output order is the chip's.
+	 * idle = 0: out is full or a fair amount of work is done; the caller takes the output and calls again, also
+	 * with in_count = 0, until idle or until it has all the output it knows must come. Output order is the chip's.
+	 * A bus without NMHAL_BUS_ATTRIBUTES may take inputs whose idle_before is 0 ahead of the chip: they are on
+	 * their way, in order, and before any frame of a later spi.
 	 */
 	int (*events)(void *self, struct nmhal_bus_transfer *transfer, int64_t deadline_ns);
 	/** Pulses the chip's RST: framing and queues are cleared, memories and registers stay. Waits until released. */
 	int (*reset)(void *self, int64_t deadline_ns);
-	/** Counter since open: "cycles", "sops", "queue_dropped", "spi_frames". UNSUPPORTED, without a sentence, if it cannot. */
+	/** Counter since open: "cycles", "sops", "queue_dropped", "spi_frames"; else UNSUPPORTED, no sentence. */
 	int (*counter)(void *self, const char *key, uint64_t *value);
-	/** From any thread or a signal handler: makes a blocked op return CANCELED soon. A bus that never blocks leaves it out. */
+	/** From any thread or a signal handler: makes a blocked op return CANCELED soon. Optional if no op blocks. */
 	void (*interrupt)(void *self);
 };
 struct nmhal_bus {
@@ -145,7 +151,7 @@ struct nmhal_bus {
 	void *self;
 };
 
-/* ---- stream: bytes both ways ----------------------------------------------------------------------------------------- */
+/* ---- stream: bytes both ways ------------------------------------------------------------------------------------- */
 
 struct nmhal_stream_info {
 	size_t max_frame;   /**< largest packet that keeps its boundary; 0: a byte stream without boundaries */
@@ -172,6 +178,14 @@ struct nmhal_stream {
 	void *self;
 };
 
+/** A kind of USB device that a link opens: the one source of the udev rules. */
+struct nmhal_usb_id {
+	uint16_t vendor, product; /**< vendor 0 ends a table */
+	uint32_t reserved;
+	const char *name;         /**< begin of the product string a board must have, "NMHAL"; NULL: any */
+	const char *summary;      /**< "FT2232H" */
+};
+
 /** How commands travel. */
 struct nmhal_link {
 	uint32_t abi; /**< NMHAL_DRIVER_ABI */
@@ -184,13 +198,14 @@ struct nmhal_link {
 	/** Lists what is there, without disturbing it. Optional. */
 	int (*enumerate)(struct nmhal_found *found);
 	/**
-	 * Opens the far end for the board the URI names and fills bus or stream (the other stays zero). NO_DEVICE if it has
-	 * no such board. On failure nothing is left open.
+	 * Opens the far end for the board the URI names and fills bus or stream (the other stays zero). NO_DEVICE if it
+	 * has no such board. On failure nothing is left open.
 	 */
 	int (*open)(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus, struct nmhal_stream *stream);
+	const struct nmhal_usb_id *usb_ids; /**< what users need access to; or NULL */
 };
 
-/* ---- device: what a board can do --------------------------------------------------------------------------------------- */
+/* ---- device: what a board can do --------------------------------------------------------------------------------- */
 
 /**
  * The device vtable. Required: close, caps, write_weights, read_weights. Together or not at all: spikes_start, pump and
@@ -205,20 +220,20 @@ struct nmhal_device_ops {
 	/** Describes the device. Called once, right after open, must not do I/O. Zeroed before; struct_size is set. */
 	int (*caps)(void *self, struct nmhal_device_caps *caps);
 
-	/** Writes a region: inside the core, sizes > 0, codes inside the range. May block. On failure any part may be written. */
+	/** Writes a region: inside the core, sizes > 0, codes inside the range. On failure any part may be written. */
 	int (*write_weights)(void *self, const struct nmhal_region *region, const int16_t *codes, size_t stride, int64_t deadline_ns);
-	/** Reads a region from the board (not from a copy). May block. */
+	/** Reads a region from the board (not from a copy). */
 	int (*read_weights)(void *self, const struct nmhal_region *region, int16_t *codes, size_t stride, int64_t deadline_ns);
 	/**
 	 * Writes single cells, sorted by core, row, column, none twice, codes inside the range. Optional.
 	 * Fallback: write_weights for every run of neighbours in a row.
 	 */
 	int (*write_cells)(void *self, const struct nmhal_cell *cells, size_t count, int64_t deadline_ns);
-	/** Reads single cells, sorted likewise, into cells[].code. Optional. Fallback: read_weights of every run in a row. */
+	/** Reads single cells, sorted likewise, into cells[].code. Optional. Fallback: read_weights of each run. */
 	int (*read_cells)(void *self, struct nmhal_cell *cells, size_t count, int64_t deadline_ns);
 	/**
-	 * Adds deltas to single cells, sorted likewise, on the board. Optional. Fallback: the core adds, clamps and writes.
-	 * A board that has it decides itself how sums saturate.
+	 * Adds deltas to single cells, sorted likewise, on the board. Optional. Fallback: the core adds, clamps and
+	 * writes. A board that has it decides itself how sums saturate.
 	 */
 	int (*add_cells)(void *self, const struct nmhal_cell *cells, size_t count, int64_t deadline_ns);
 
@@ -226,20 +241,21 @@ struct nmhal_device_ops {
 	int (*run_inference)(void *self, const struct nmhal_inference *op, int64_t deadline_ns);
 
 	/**
-	 * Begins a run. Events are sorted, their kinds and addresses allowed by caps; steps and max_events_per_input are
-	 * filled in (never 0). op stays valid until spikes_stop. On failure spikes_stop is not called. Must not push events.
+	 * Begins a run. Events are sorted, their kinds and addresses allowed by caps; steps and max_events_per_input
+	 * are filled in (never 0). op stays valid until spikes_stop. On failure spikes_stop is not called. Must not
+	 * push events.
 	 */
 	int (*spikes_start)(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns);
 	/**
-	 * Goes on with the run for a fair while (about a millisecond, or until something arrives), pushes what came out in
-	 * chip order, sets *done when the core is idle after the last event. Between two calls the library asks for an
-	 * interrupt and the deadline. LIMIT, TIMEOUT, CANCELED and failures end the run: spikes_stop follows.
+	 * Goes on with the run for a fair while (about a millisecond, or until something arrives), pushes what came out
+	 * in chip order, sets *done when the core is idle after the last event. Between two calls the library asks for
+	 * an interrupt and the deadline. LIMIT, TIMEOUT, CANCELED and failures end the run: spikes_stop follows.
 	 */
 	int (*spikes_pump)(void *self, int *done, int64_t deadline_ns);
 	/**
-	 * Ends a run that started: leaves the chip at rest; status is what pump returned last. Fills the counters of report
-	 * it knows (all are NMHAL_UNKNOWN before, except events_out and events_lost, which the core counts). Must not wait
-	 * for an interrupt or a deadline that has passed: it has 1 s.
+	 * Ends a run that started: leaves the chip at rest; status is what pump returned last. Fills the counters of
+	 * report it knows (all are NMHAL_UNKNOWN before, except events_out and events_lost, which the core counts).
+	 * Must not wait for an interrupt or a deadline that has passed: it has 1 s.
 	 */
 	int (*spikes_stop)(void *self, int status, struct nmhal_spike_report *report);
 
@@ -258,8 +274,8 @@ struct nmhal_device_ops {
 	/** Back to the state after open, programmed memories stay. Optional. */
 	int (*reset)(void *self, int64_t deadline_ns);
 	/**
-	 * From any thread or a signal handler: makes a blocked op return CANCELED soon. Safe when nothing runs. The core
-	 * keeps the flag that nmhal_host_poll() reads, so a driver that polls leaves this out. Optional.
+	 * From any thread or a signal handler: makes a blocked op return CANCELED soon. Safe when nothing runs. The
+	 * core keeps the flag that nmhal_host_poll() reads, so a driver that polls leaves this out. Optional.
 	 */
 	void (*interrupt)(void *self);
 };

@@ -86,7 +86,7 @@ NMHAL_API uint32_t nmhal_version(void);
 NMHAL_API const char *nmhal_status_name(int status);
 
 /**
- * The sentence of the last failed call of the calling thread: `<uri>: <what, with numbers>: <what happened>[; <remedy>]`.
+ * The sentence of the thread's last failed call: `<uri>: <what, with numbers>: <what happened>[; <remedy>]`.
  * Never NULL; empty when no call failed yet. Valid until the thread's next nmhal call that fails.
  */
 NMHAL_API const char *nmhal_last_error(void);
@@ -251,7 +251,7 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_device_reset(nmhal_device *dev, int32_t tim
  */
 NMHAL_API void nmhal_device_interrupt(nmhal_device *dev);
 
-/* ---- attributes: what is peculiar to one chip ---------------------------------------------------------------------- */
+/* ---- attributes: what is peculiar to one chip -------------------------------------------------------------------- */
 
 enum nmhal_attr_type { NMHAL_ATTR_BOOL = 1, NMHAL_ATTR_INT = 2, NMHAL_ATTR_REAL = 3 };
 #define NMHAL_ATTR_WRITABLE (1u << 0)
@@ -281,7 +281,7 @@ NMHAL_API size_t nmhal_attr_count(const nmhal_device *dev);
 /** Describes attribute index < nmhal_attr_count(). */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_list(nmhal_device *dev, size_t index, struct nmhal_attr_info *info);
 NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_get(nmhal_device *dev, const char *key, struct nmhal_attr_value *value);
-/** Sets a writable attribute. INVALID names the range; an unknown key is INVALID and the sentence lists the known ones. */
+/** Sets a writable attribute. INVALID names the range, or for an unknown key the known ones. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_set(nmhal_device *dev, const char *key, const struct nmhal_attr_value *value);
 /** The same for attributes of type BOOL and INT. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_get_int(nmhal_device *dev, const char *key, int64_t *value);
@@ -381,7 +381,7 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_reset_state(nmhal_device *dev, int32_t time
 
 enum nmhal_event_kind {
 	NMHAL_EVENT_SPIKE = 0,    /**< in: drives row `address`; out: neuron `address` fired */
-	NMHAL_EVENT_VIRTUAL = 1,  /**< in: adds `value` to neuron `address` (tinyODIN: value 0 acts as SPIKE of that row) */
+	NMHAL_EVENT_VIRTUAL = 1,  /**< in: adds `value` to neuron `address` (tinyODIN: 0 acts as SPIKE of that row) */
 	NMHAL_EVENT_LEAK_ALL = 2, /**< in: one leak step of all neurons; address 0 */
 	NMHAL_EVENT_LEAK_ONE = 3, /**< in: one leak step of neuron `address` */
 	NMHAL_EVENT_PROCESSED = 4 /**< out: queue entry `address` was processed (tinyODIN with output_source=1) */
@@ -396,7 +396,11 @@ struct nmhal_event {
 	int8_t value;     /**< of VIRTUAL, else 0 */
 };
 
-#define NMHAL_RUN_BACK_TO_BACK (1u << 0) /**< do not wait for idle between input events (bit-defined in open loop only) */
+/**
+ * No wait for idle between input events (bit-defined in open loop only). A device that needs the wait to tell outputs
+ * apart waits all the same.
+ */
+#define NMHAL_RUN_BACK_TO_BACK (1u << 0)
 #define NMHAL_RUN_LEAK_EACH_STEP (1u << 1) /**< a LEAK_ALL of every core at the end of every step */
 
 #define NMHAL_MAX_EVENTS_DEFAULT 65536u
@@ -455,7 +459,7 @@ struct nmhal_spike_read {
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_read_spikes(nmhal_device *dev, struct nmhal_spike_read *rd, int32_t timeout_ms);
 
-/* ---- inference ---------------------------------------------------------------------------------------------------- */
+/* ---- inference --------------------------------------------------------------------------------------------------- */
 
 #define NMHAL_INFER_TRANSPOSED (1u << 0) /**< inputs drive columns, outputs are rows */
 
@@ -477,7 +481,7 @@ struct nmhal_inference {
 /** Runs a batch of matrix-vector products on the crossbar. UNSUPPORTED without NMHAL_CAN_INFER. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_run_inference(nmhal_device *dev, const struct nmhal_inference *op);
 
-/* ---- chip images: weights, neurons and attributes in one HDF5 file (docs/image.md) ---------------------------------- */
+/* ---- chip images: weights, neurons and attributes in one HDF5 file (docs/image.md) ------------------------------- */
 
 /** Shape and content of an image. */
 struct nmhal_image_info {
@@ -487,13 +491,16 @@ struct nmhal_image_info {
 	uint32_t attr_count;
 	char board[32];                    /**< board it was made for */
 };
-/** Reads an image file. PROTOCOL: not a chip image or damaged; VERSION: of a newer schema; the sentence says what is wrong. */
+/** Reads an image file. PROTOCOL: not a chip image or damaged, and the sentence says where; VERSION: a newer schema. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_image_load(const char *path, nmhal_image **out);
 /** Writes an image file, atomically: an older file stays whole until the new one is complete. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_image_save(const nmhal_image *image, const char *path);
 /** Reads all of a device into a new image: weights, neurons (if it has them), saved attributes. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_image_capture(nmhal_device *dev, int32_t timeout_ms, nmhal_image **out);
-/** Writes an image to a device: weights, neurons, attributes. INVALID when board or shape do not fit. flags: NMHAL_PROGRAM_*. */
+/**
+ * Writes an image to a device: weights, neurons, attributes. INVALID when board or shape do not fit.
+ * @param flags  NMHAL_PROGRAM_*
+ */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_image_program(nmhal_device *dev, const nmhal_image *image, uint32_t flags, int32_t timeout_ms, struct nmhal_program_report *report);
 NMHAL_API NMHAL_MUST_CHECK int nmhal_image_get_info(const nmhal_image *image, struct nmhal_image_info *info);
 /** Weights of a core, [rows][cols]; NULL if the image has none. Borrowed from the image. */

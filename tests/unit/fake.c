@@ -16,8 +16,9 @@ static const struct nmhal_attr_info attr_table[FAKE_ATTRS] = {
 		.type = NMHAL_ATTR_INT, .flags = NMHAL_ATTR_WRITABLE | NMHAL_ATTR_SAVED, .min = 0, .max = 100},
 	[ATTR_FAST] = {.struct_size = sizeof(struct nmhal_attr_info), .key = "fast", .unit = "", .summary = "a switch",
 		.type = NMHAL_ATTR_BOOL, .flags = NMHAL_ATTR_WRITABLE | NMHAL_ATTR_SAVED, .min = 0, .max = 1},
-	[ATTR_LEVEL] = {.struct_size = sizeof(struct nmhal_attr_info), .key = "level", .unit = "V", .summary = "a voltage",
-		.type = NMHAL_ATTR_REAL, .flags = NMHAL_ATTR_WRITABLE, .real_min = 0, .real_max = 1},
+	[ATTR_LEVEL] = {.struct_size = sizeof(struct nmhal_attr_info), .key = "level", .unit = "V",
+		.summary = "a voltage", .type = NMHAL_ATTR_REAL, .flags = NMHAL_ATTR_WRITABLE, .real_min = 0,
+		.real_max = 1},
 	[ATTR_TEMPERATURE] = {.struct_size = sizeof(struct nmhal_attr_info), .key = "temperature", .unit = "K",
 		.summary = "a sensor", .type = NMHAL_ATTR_REAL, .real_min = 0, .real_max = 1000},
 };
@@ -29,7 +30,7 @@ static void sleep_ms(long ms)
 	nanosleep(&pause, NULL);
 }
 
-/* ---- trouble on demand ------------------------------------------------------------------------------------------------ */
+/* ---- trouble on demand ------------------------------------------------------------------------------------------- */
 
 static int wait_deaf(struct fake *fake)
 {
@@ -67,7 +68,8 @@ static int begin(struct fake *fake, enum fake_op op, int64_t deadline_ns)
 	if (fake->slow_op == op && (fake->delay_ms || fake->block || fake->block_deaf))
 		status = dawdle(fake, deadline_ns);
 	if (!status && fake->fail_at == call && fake->fail_op == op)
-		status = nmhal_host_fail(fake->host, fake->fail_status, "fake: call %u of op %d: fails as asked", call, op);
+		status = nmhal_host_fail(fake->host, fake->fail_status, "fake: call %u of op %d: fails as asked", call,
+			op);
 	return status;
 }
 
@@ -77,7 +79,7 @@ static int end(struct fake *fake, int status)
 	return status;
 }
 
-/* ---- weights -------------------------------------------------------------------------------------------------------------- */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 int16_t *fake_code(struct fake *fake, uint32_t core, uint32_t row, uint32_t col)
 {
@@ -164,7 +166,7 @@ static int fake_add_cells(void *self, const struct nmhal_cell *cells, size_t cou
 	return end(fake, status);
 }
 
-/* ---- inference ---------------------------------------------------------------------------------------------------------------- */
+/* ---- inference --------------------------------------------------------------------------------------------------- */
 
 static int32_t get_code(const void *codes, uint32_t type, size_t index)
 {
@@ -196,7 +198,8 @@ static int32_t product(struct fake *fake, const struct nmhal_inference *op, uint
 		uint32_t row = region->row + (transposed ? output : i);
 		uint32_t col = region->col + (transposed ? i : output);
 
-		sum += get_code(op->in, op->in_type, vector * op->in_stride + i) * *fake_code(fake, region->core, row, col);
+		sum += get_code(op->in, op->in_type, vector * op->in_stride + i) *
+		       *fake_code(fake, region->core, row, col);
 	}
 	return sum;
 }
@@ -221,7 +224,7 @@ static int fake_run_inference(void *self, const struct nmhal_inference *op, int6
 	return end(fake, status);
 }
 
-/* ---- spikes ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- spikes ------------------------------------------------------------------------------------------------------ */
 
 static int fake_spikes_start(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns)
 {
@@ -243,8 +246,8 @@ static int push_column(struct fake *fake, const struct nmhal_event *in, uint32_t
 
 	for (int i = 0; i < *fake_code(fake, in->core, in->address, col); i++) {
 		if (*pushed == fake->run->max_events_per_input)
-			return nmhal_host_fail(fake->host, NMHAL_E_LIMIT, "run spikes: event %zu: more than %" PRIu64 " outputs",
-				fake->next_input, *pushed);
+			return nmhal_host_fail(fake->host, NMHAL_E_LIMIT,
+				"run spikes: event %zu: more than %" PRIu64 " outputs", fake->next_input, *pushed);
 		nmhal_host_push(fake->host, &out, 1);
 		fake->events_out++;
 		++*pushed;
@@ -292,7 +295,7 @@ static int fake_spikes_stop(void *self, int run_status, struct nmhal_spike_repor
 	return end(fake, status);
 }
 
-/* ---- neurons, attributes, the rest -------------------------------------------------------------------------------------------------- */
+/* ---- neurons, attributes, the rest ------------------------------------------------------------------------------- */
 
 static int fake_set_neurons(void *self, uint32_t core, uint32_t first, uint32_t count,
 	const struct nmhal_neuron *neurons, int64_t deadline_ns)
@@ -398,7 +401,7 @@ static void fake_close(void *self)
 		fake->bus_ops.close(fake);
 }
 
-/* ---- driver ------------------------------------------------------------------------------------------------------------------ */
+/* ---- driver ------------------------------------------------------------------------------------------------------ */
 
 /* The fake whose address the URI gives; NULL (0) fails with a sentence. */
 int fake_find(struct nmhal_host *host, const struct nmhal_uri *uri, struct fake **fake)
@@ -445,11 +448,11 @@ const struct nmhal_driver fake_driver = {
 
 const struct nmhal_driver fake_bus_driver = {
 	.abi = NMHAL_DRIVER_ABI, .needs = NMHAL_NEEDS_BUS, .struct_size = sizeof(fake_bus_driver), .name = "fakebus",
-	.summary = "a board in memory, behind a bus", .boards = fake_bus_boards, .keys = color_keys, .attrs = attr_table,
-	.attr_count = FAKE_ATTRS, .open = fake_driver_open,
+	.summary = "a board in memory, behind a bus", .boards = fake_bus_boards, .keys = color_keys,
+	.attrs = attr_table, .attr_count = FAKE_ATTRS, .open = fake_driver_open,
 };
 
-/* ---- for tests ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- for tests --------------------------------------------------------------------------------------------------- */
 
 static const struct nmhal_device_ops all_ops = {
 	.struct_size = sizeof(all_ops),

@@ -23,7 +23,7 @@
 
 #include <nmhal/driver.h>
 
-#define FAKE_MAX_CELLS 4096u
+#define FAKE_MAX_CELLS 8192u
 #define FAKE_MAX_NEURONS 256u
 #define FAKE_URI_SIZE 256u
 #define FAKE_ATTRS 4u

@@ -20,7 +20,8 @@ int run_tests(const char *name, const TTest *const *tests, size_t count);
 #define assert_fails(status, text, call) \
 	do { \
 		ck_assert_int_eq(call, status); \
-		ck_assert_msg(strstr(nmhal_last_error(), text) != NULL, "'%s' is not in: %s", text, nmhal_last_error()); \
+		ck_assert_msg(strstr(nmhal_last_error(), text) != NULL, "'%s' is not in: %s", text, \
+			nmhal_last_error()); \
 	} while (0)
 #define assert_ok(call) \
 	do { \

@@ -60,7 +60,8 @@ START_TEST(integers)
 		nmhal_attr_set_int(bench.dev, "gain", 101));
 	assert_fails(NMHAL_E_INVALID, "to -1: is outside 0..100", nmhal_attr_set_int(bench.dev, "gain", -1));
 	assert_ok(nmhal_attr_set_int(bench.dev, "fast", 1));
-	assert_fails(NMHAL_E_INVALID, "set attribute 'fast' to 2: is outside 0..1", nmhal_attr_set_int(bench.dev, "fast", 2));
+	assert_fails(NMHAL_E_INVALID, "set attribute 'fast' to 2: is outside 0..1",
+		nmhal_attr_set_int(bench.dev, "fast", 2));
 	ck_assert_int_eq(bench.fake.attrs[1].integer, 1);
 	assert_fails(NMHAL_E_INVALID, "value is NULL", nmhal_attr_get_int(bench.dev, "gain", NULL));
 	tear_down(&bench);

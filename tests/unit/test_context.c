@@ -95,7 +95,8 @@ START_TEST(choice_of_drivers)
 	ck_assert_str_eq(ctx->drivers[0]->name, "null");
 	nmhal_context_unref(ctx);
 	params.drivers = "null,nul";
-	assert_fails(NMHAL_E_INVALID, "no driver or link 'nul' was built; there are: ", nmhal_context_new(&params, &ctx));
+	assert_fails(
+		NMHAL_E_INVALID, "no driver or link 'nul' was built; there are: ", nmhal_context_new(&params, &ctx));
 	params.drivers = "null,,null";
 	assert_fails(NMHAL_E_INVALID, "no driver or link ''", nmhal_context_new(&params, &ctx));
 }
@@ -114,7 +115,8 @@ START_TEST(contexts_share_nothing)
 	assert_ok(nmhal_context_new(&params, &without));
 	fake_init(&fake, 1, 2, 3);
 	fake_uri(&fake, "", uri);
-	assert_fails(NMHAL_E_NO_DEVICE, "unknown scheme 'fake'; known: none", nmhal_device_open(without, uri, NULL, &dev));
+	assert_fails(
+		NMHAL_E_NO_DEVICE, "unknown scheme 'fake'; known: none", nmhal_device_open(without, uri, NULL, &dev));
 	assert_ok(nmhal_device_open(with, uri, NULL, &dev));
 	nmhal_context_unref(without);
 	nmhal_device_unref(dev);

@@ -45,8 +45,8 @@ static const struct nmhal_key keys[] = {{"serial", "serial number"}, {NULL, NULL
 
 #define LINK(name, emulated_, find) \
 	static const struct nmhal_link name = {.abi = NMHAL_DRIVER_ABI, .emulated = emulated_, \
-		.struct_size = sizeof(name), .scheme = #name, .summary = "", .default_board = "busboard", .keys = keys, \
-		.enumerate = find, .open = cannot_open}
+		.struct_size = sizeof(name), .scheme = #name, .summary = "", .default_board = "busboard", \
+		.keys = keys, .enumerate = find, .open = cannot_open}
 LINK(one, 0, find_one);
 LINK(two, 0, find_two);
 LINK(emu, 1, find_emulated);

@@ -44,7 +44,8 @@ START_TEST(bad_ranges)
 
 	fake_init(&board.fake, 1, 4, 5);
 	board_open(&board);
-	assert_fails(NMHAL_E_INVALID, "core 1: the device has cores 0..0", nmhal_set_neurons(board.dev, 1, 0, 1, neurons, 0));
+	assert_fails(NMHAL_E_INVALID, "core 1: the device has cores 0..0",
+		nmhal_set_neurons(board.dev, 1, 0, 1, neurons, 0));
 	assert_fails(NMHAL_E_INVALID, beyond, nmhal_set_neurons(board.dev, 0, 3, 3, neurons, 0));
 	assert_fails(NMHAL_E_INVALID, beyond, nmhal_get_neurons(board.dev, 0, 3, 3, neurons, 0));
 	assert_fails(NMHAL_E_INVALID, "neurons 4294967295..4294967296 of core 0",
@@ -72,7 +73,8 @@ START_TEST(bad_fields)
 
 	fake_init(&board.fake, 1, 4, 5);
 	board_open(&board);
-	refuse(&board, "threshold 4096 of neuron 3 of core 0: outside 0..4095", (struct nmhal_neuron){.threshold = 4096});
+	refuse(&board, "threshold 4096 of neuron 3 of core 0: outside 0..4095",
+		(struct nmhal_neuron){.threshold = 4096});
 	refuse(&board, "threshold -1 of neuron 3 of core 0: outside 0..4095", (struct nmhal_neuron){.threshold = -1});
 	refuse(&board, "leak 128 of neuron 3 of core 0: outside 0..127", (struct nmhal_neuron){.leak = 128});
 	refuse(&board, "potential 2048 of neuron 3 of core 0: outside -2048..2047",

@@ -198,6 +198,57 @@ START_TEST(wrong_links)
 }
 END_TEST
 
+static struct nmhal_stream_ops stream_ops;
+static unsigned streams_open;
+
+static void close_stream(void *self)
+{
+	(void)self;
+	streams_open--;
+}
+
+static int open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus,
+	struct nmhal_stream *stream)
+{
+	(void)host;
+	(void)uri;
+	(void)deadline_ns;
+	(void)bus;
+	streams_open++;
+	*stream = (struct nmhal_stream){.ops = stream_ops.struct_size ? &stream_ops : NULL};
+	return NMHAL_OK;
+}
+
+/* A driver that needs a stream, and a link that gives one which lacks something. */
+START_TEST(wrong_streams)
+{
+	static const char *const boards[] = {"streamboard", NULL};
+	struct nmhal_link link = fake_link;
+	struct nmhal_driver driver = fake_bus_driver;
+	nmhal_context *ctx = fake_context();
+	nmhal_device *dev;
+
+	link.scheme = "streams";
+	link.open = open_stream;
+	driver.name = "streamer";
+	driver.boards = boards;
+	driver.needs = NMHAL_NEEDS_STREAM;
+	assert_ok(nmhal_context_add_link(ctx, &link));
+	assert_ok(nmhal_context_add_driver(ctx, &driver));
+	assert_fails(NMHAL_E_INTERNAL, "driver 'streamer': link 'streams' gave it no stream",
+		nmhal_device_open(ctx, "streams:streamboard", NULL, &dev));
+	streams_open = 0;
+	stream_ops = (struct nmhal_stream_ops){.struct_size = 8, .close = close_stream};
+	assert_fails(NMHAL_E_INTERNAL, "gave it no whole struct nmhal_stream_ops",
+		nmhal_device_open(ctx, "streams:streamboard", NULL, &dev));
+	stream_ops.struct_size = sizeof(stream_ops);
+	assert_fails(NMHAL_E_INTERNAL, "gave it no stream with close, info, send, recv and flush",
+		nmhal_device_open(ctx, "streams:streamboard", NULL, &dev));
+	ck_assert_uint_eq(streams_open, 0);
+	nmhal_context_unref(ctx);
+}
+END_TEST
+
 START_TEST(wrong_caps)
 {
 #define REFUSE(text, change) \
@@ -292,7 +343,8 @@ START_TEST(bad_arguments)
 	assert_fails(NMHAL_E_INVALID, "open: ctx is NULL", nmhal_device_open(NULL, uri, NULL, &dev));
 	ck_assert_ptr_null(dev);
 	params.struct_size = 4;
-	assert_fails(NMHAL_E_INVALID, "nmhal_open_params: struct_size is 4", nmhal_device_open(ctx, uri, &params, &dev));
+	assert_fails(
+		NMHAL_E_INVALID, "nmhal_open_params: struct_size is 4", nmhal_device_open(ctx, uri, &params, &dev));
 	params.struct_size = sizeof(params);
 	params.reserved = 9;
 	assert_fails(NMHAL_E_INVALID, "reserved is 9", nmhal_device_open(ctx, uri, &params, &dev));
@@ -329,7 +381,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {good, good_behind_a_link, least_driver, newer_ops, missing_ops, optional_ops,
-		wrong_links, wrong_caps, failing_parts, bad_uris, link_without_default_board, bad_arguments, timeout_of_open};
+		wrong_links, wrong_streams, wrong_caps, failing_parts, bad_uris, link_without_default_board,
+		bad_arguments, timeout_of_open};
 
 	return run_tests("open", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -367,10 +367,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {order_and_wrap, loss_is_told_where_it_happened, runs_are_not_mixed, like_the_model,
-		close_drains_then_ends, waits_until_the_deadline, flag_cancels_only_who_has_to_wait,
-		second_thread_gets_everything_or_knows_what_is_missing, wake_ends_all_waiting_readers, signal_handler_wakes,
-		absurd_capacity};
+	const TTest *const tests[] = {order_and_wrap, loss_is_told_where_it_happened, runs_are_not_mixed,
+		like_the_model, close_drains_then_ends, waits_until_the_deadline, flag_cancels_only_who_has_to_wait,
+		second_thread_gets_everything_or_knows_what_is_missing, wake_ends_all_waiting_readers,
+		signal_handler_wakes, absurd_capacity};
 
 	return run_tests("ring", tests, sizeof(tests) / sizeof(*tests));
 }

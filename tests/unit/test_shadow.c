@@ -79,8 +79,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {
-		knows_nothing_at_first, rows_lie_one_after_another, whole_rows_become_known, part_of_a_row_keeps_what_is_known};
+	const TTest *const tests[] = {knows_nothing_at_first, rows_lie_one_after_another, whole_rows_become_known,
+		part_of_a_row_keeps_what_is_known};
 
 	return run_tests("shadow", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -61,7 +61,8 @@ START_TEST(in_newer_caller)
 	assert_ok(copy_in(&ours, &theirs));
 	ck_assert_uint_eq(ours.b, 2);
 	theirs.c = 1;
-	assert_fails(NMHAL_E_VERSION, "struct now: byte 24 is set, this library knows 24 bytes", copy_in(&ours, &theirs));
+	assert_fails(
+		NMHAL_E_VERSION, "struct now: byte 24 is set, this library knows 24 bytes", copy_in(&ours, &theirs));
 }
 END_TEST
 
@@ -71,7 +72,8 @@ START_TEST(in_refuses_nonsense)
 	struct now ours;
 
 	assert_fails(NMHAL_E_INVALID, "struct now: is NULL", copy_in(&ours, NULL));
-	assert_fails(NMHAL_E_INVALID, "struct_size is 0, must be at least 16; set it to sizeof", copy_in(&ours, &theirs));
+	assert_fails(
+		NMHAL_E_INVALID, "struct_size is 0, must be at least 16; set it to sizeof", copy_in(&ours, &theirs));
 	theirs.struct_size = sizeof(struct old) - 1;
 	assert_fails(NMHAL_E_INVALID, "struct_size is 15", copy_in(&ours, &theirs));
 	/* Read beyond the struct this would crash under a sanitizer: it is refused unread. */

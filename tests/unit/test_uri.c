@@ -170,7 +170,8 @@ static int number(const char *value, uint64_t min, uint64_t max, uint64_t *out)
 
 START_TEST(numbers)
 {
-	static const char *const bad[] = {"", "-1", "+1", "%201", "1x", "0x", "x1", "1.5", "18446744073709551616", "0xg"};
+	static const char *const bad[] = {
+		"", "-1", "+1", "%201", "1x", "0x", "x1", "1.5", "18446744073709551616", "0xg"};
 	struct nmhal_uri *uri = parsed("sim:x");
 	uint64_t value = 0;
 
