@@ -48,7 +48,7 @@ struct ftdi_port_ops {
 	int (*submit)(void *self, struct ftdi_transfer *transfer);
 	/* Asks that a busy transfer ends; it still completes inside wait(), with whatever status and bytes it has. */
 	void (*cancel)(void *self, struct ftdi_transfer *transfer);
-	/* Returns OK when at least one transfer completed, an interrupt came or the time (absolute) was up. GONE, IO. */
+	/* OK when at least one transfer has completed, an interrupt came, or the (absolute) time is up. GONE, IO. */
 	int (*wait)(void *self, int64_t until_ns);
 	/* From any thread or signal handler: makes a running wait() return soon. */
 	void (*interrupt)(void *self);
@@ -67,6 +67,7 @@ struct ftdi_board {
 	uint32_t sck_hz;  /* wanted at most; 0: clk_hz / 4 */
 	bool strict;      /* ADDR[9:8] set up before REQ: 3 bytes more an event */
 	bool emulated;
+	uint8_t latency_ms; /* latency timer: when a packet that is not full leaves without being told to */
 	int32_t default_timeout_ms;
 	char serial[32];
 };

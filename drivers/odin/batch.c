@@ -4,8 +4,13 @@
 
 int odin_begin(struct odin *odin, int64_t deadline_ns)
 {
+	int status;
+
 	odin->frame_count = 0;
-	return odin->lost ? odin_rest(odin, deadline_ns) : NMHAL_OK;
+	if (!odin->lost)
+		return NMHAL_OK;
+	status = odin_rest(odin, deadline_ns);
+	return status == NMHAL_OK && odin->marker.placed ? odin_marker_remove(odin, deadline_ns) : status;
 }
 
 int odin_begin_memory(struct odin *odin, int64_t deadline_ns)

@@ -81,7 +81,8 @@ static int odin_reset(void *self, int64_t deadline_ns)
 	struct odin *odin = self;
 
 	set_defaults(odin);
-	return odin_rest(odin, deadline_ns);
+	odin->lost = true;
+	return odin_begin(odin, deadline_ns);
 }
 
 static void odin_interrupt(void *self)
@@ -125,6 +126,8 @@ static int odin_caps(void *self, struct nmhal_device_caps *caps)
 
 static void odin_free(struct odin *odin)
 {
+	if (!odin)
+		return;
 	free(odin->frames);
 	free(odin->replies);
 	free(odin);
@@ -134,8 +137,10 @@ static void odin_close(void *self)
 {
 	struct odin *odin = self;
 
-	if (odin->lost && odin_rest(odin, nmhal_now_ns() + SECOND_NS) != NMHAL_OK)
+	if (odin_begin(odin, nmhal_now_ns() + SECOND_NS) != NMHAL_OK) {
 		nmhal_host_log(odin->host, NMHAL_LOG_WARN, "close: the chip could not be brought to rest");
+		odin_marker_warn(odin, "write it with nmhal_set_neurons() when the chip is back");
+	}
 	odin->bus.ops->close(odin->bus.self);
 	odin_free(odin);
 }
@@ -161,17 +166,13 @@ static const struct nmhal_device_ops odin_ops = {
 	.interrupt = odin_interrupt,
 };
 
-/* Runs lean on the bus for both flags (run.c). */
+/* Without waiting for idle, outputs of a closed loop could not be told apart (run.c). */
 static int check_bus(struct nmhal_host *host, const struct nmhal_bus_info *info)
 {
-	bool attributes = info->flags & NMHAL_BUS_ATTRIBUTES, waits = info->flags & NMHAL_BUS_WAITS_IDLE;
-
-	if (attributes && waits)
+	if (info->flags & NMHAL_BUS_WAITS_IDLE)
 		return NMHAL_OK;
 	return nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
-		"open: the bus lacks %s%s%s, so output events could not be put in their steps",
-		attributes ? "" : "NMHAL_BUS_ATTRIBUTES", attributes || waits ? "" : " and ",
-		waits ? "" : "NMHAL_BUS_WAITS_IDLE");
+		"open: the bus lacks NMHAL_BUS_WAITS_IDLE, so output events could not be put in their steps");
 }
 
 static int odin_new(struct nmhal_host *host, const struct nmhal_bus *bus, const struct nmhal_bus_info *info,

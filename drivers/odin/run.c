@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spike runs. The caller's events travel in chunks; the core is idle between two chunks, so the index an output
- * carries is unique within its chunk only, and a run may be of any length. Which input caused an output is the bus's
- * word (NMHAL_BUS_ATTRIBUTES), and so is idleness (NMHAL_BUS_WAITS_IDLE): this file alone relies on them.
- * NMHAL_RUN_BACK_TO_BACK in closed loop: which input a spike overtakes depends on the host's timing (section 9), so
- * neither its order nor its potentials are defined there.
+ * Spike runs. The caller's events travel in chunks, and every output is put in the step of the input that caused it,
+ * in one of four ways (odin_way()). Where the bus knows the input of an output, the core is idle between two chunks, so
+ * the index an output carries is unique within its chunk only, and a run may be of any length. Where inputs stream, see
+ * stream.c.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -42,56 +41,114 @@ int odin_counter(void *self, const char *key, uint64_t *value)
 	return NMHAL_OK;
 }
 
-/* Fills the next chunk; a step ends with its leak event, if the run asks for it. */
+/* The fastest way that puts every output of the run in its step. */
+static enum odin_way odin_way(const struct odin *odin, const struct nmhal_spike_run *op, unsigned *marker)
+{
+	if (odin->info.flags & NMHAL_BUS_ATTRIBUTES)
+		return ODIN_BY_BUS;
+	/* Spikes that went back into the queue are overtaken by inputs (section 9). */
+	if (!odin->wanted[ODIN_OPEN_LOOP])
+		return ODIN_BY_IDLE;
+	/* One output for each spike-type input, none for the others (section 7). */
+	if (odin->wanted[ODIN_AER_SRC])
+		return ODIN_BY_COUNT;
+	/* Marks tell steps apart, not inputs: whether one input caused too many outputs could not be seen. */
+	if (op->max_events_per_input <= (uint64_t)odin->wanted[ODIN_MAX_NEUR])
+		return ODIN_BY_IDLE;
+	return odin_marker_find(odin, op, marker) ? ODIN_BY_MARK : ODIN_BY_IDLE;
+}
+
+/* Clocks without output after which the core is idle (section 17). */
+static uint32_t quiet_clocks(const struct odin *odin)
+{
+	uint32_t sweep = 2 * ((uint32_t)odin->wanted[ODIN_MAX_NEUR] + 1);
+
+	if (odin->wanted[ODIN_OPEN_LOOP])
+		return sweep + 2;
+	if (odin->wanted[ODIN_AER_SRC])
+		return sweep + 5;
+	return 128 * (sweep + 2) + 3; /* a queue full of entries that give no output */
+}
+
+bool odin_run_next(struct odin_run *run, uint16_t *word, uint64_t *step)
+{
+	const struct nmhal_spike_run *op = run->op;
+	const struct nmhal_event *event = run->in.next < op->in_count ? &op->in[run->in.next] : NULL;
+	const uint64_t leak_steps = op->flags & NMHAL_RUN_LEAK_EACH_STEP ? op->steps : 0;
+
+	if (run->in.step < leak_steps && (!event || event->step > run->in.step)) {
+		*word = ODIN_EVENT_LEAK_ALL;
+		*step = run->in.step++;
+		return true;
+	}
+	if (!event)
+		return false;
+	*word = odin_event_word(event);
+	*step = event->step;
+	run->in.next++;
+	return true;
+}
+
+/* Idle is waited for in any case when it is what tells outputs apart. */
+static bool waits_idle(const struct odin_run *run)
+{
+	return run->way == ODIN_BY_IDLE || (run->way == ODIN_BY_BUS && !(run->op->flags & NMHAL_RUN_BACK_TO_BACK));
+}
+
 static void fill_chunk(struct odin *odin)
 {
 	struct odin_run *run = &odin->run;
-	const struct nmhal_spike_run *op = run->op;
-	const uint16_t idle_before = !(op->flags & NMHAL_RUN_BACK_TO_BACK);
-	const uint64_t leak_steps = op->flags & NMHAL_RUN_LEAK_EACH_STEP ? op->steps : 0;
+	const uint16_t idle_before = waits_idle(run);
+	uint16_t word;
+	uint64_t step;
 	uint32_t n;
 
-	for (n = 0; n < ODIN_CHUNK; n++) {
-		const struct nmhal_event *event = run->next < op->in_count ? &op->in[run->next] : NULL;
-		uint16_t word = ODIN_EVENT_LEAK_ALL;
-		uint64_t step = run->step;
-
-		if (run->step < leak_steps && (!event || event->step > run->step)) {
-			run->step++;
-		} else if (event) {
-			word = odin_event_word(event);
-			step = event->step;
-			run->next++;
-		} else {
-			break;
-		}
+	if (odin_streams(run)) {
+		odin_stream_fill(odin);
+		return;
+	}
+	for (n = 0; n < ODIN_CHUNK && odin_run_next(run, &word, &step); n++) {
 		odin->in[n] = (struct nmhal_bus_in){n, word, idle_before};
-		odin->inputs[n] = (struct odin_input){step, op->max_events_per_input};
+		odin->inputs[n] = (struct odin_input){step, run->op->max_events_per_input};
 	}
 	run->count = n;
 	run->accepted = 0;
 }
 
-int odin_spikes_start(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns)
+static int open_gate(struct odin *odin, int64_t deadline_ns)
 {
-	struct odin *odin = self;
-	int status = odin_begin(odin, deadline_ns);
-
-	if (status != NMHAL_OK)
-		return status;
-	odin->run = (struct odin_run){
-		.op = op,
-		.sops = bus_counter(odin, "sops"),
-		.queue_dropped = bus_counter(odin, "queue_dropped"),
-		.cycles = bus_counter(odin, "cycles"),
-	};
-	fill_chunk(odin);
 	/* AER_SRC and MAX_NEUR are not synchronised in the chip: they change before the gate opens (section 1). */
 	odin_put_register(odin, ODIN_OPEN_LOOP, odin->wanted[ODIN_OPEN_LOOP]);
 	odin_put_register(odin, ODIN_AER_SRC, odin->wanted[ODIN_AER_SRC]);
 	odin_put_register(odin, ODIN_MAX_NEUR, odin->wanted[ODIN_MAX_NEUR]);
 	odin_put_register(odin, ODIN_GATE, 0);
 	return odin_send(odin, false, deadline_ns);
+}
+
+int odin_spikes_start(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns)
+{
+	struct odin *odin = self;
+	unsigned marker = 0;
+	enum odin_way way = odin_way(odin, op, &marker);
+	int status = way == ODIN_BY_MARK ? odin_begin_memory(odin, deadline_ns) : odin_begin(odin, deadline_ns);
+
+	if (status == NMHAL_OK && way == ODIN_BY_MARK)
+		status = odin_marker_place(odin, marker, deadline_ns);
+	if (status != NMHAL_OK)
+		return status;
+	odin->run = (struct odin_run){
+		.op = op,
+		.way = way,
+		.sops = bus_counter(odin, "sops"),
+		.queue_dropped = bus_counter(odin, "queue_dropped"),
+		.cycles = bus_counter(odin, "cycles"),
+	};
+	odin_stream_start(&odin->run);
+	fill_chunk(odin);
+	status = open_gate(odin, deadline_ns);
+	if (status != NMHAL_OK)
+		odin_marker_warn(odin, ODIN_GIVEN_BACK);
+	return status;
 }
 
 #define AFTERMATH "queue cleared and weights kept, potentials are undefined until reset_state"
@@ -138,6 +195,23 @@ static int take_outputs(struct odin *odin, size_t count)
 	return status;
 }
 
+static bool is_over(const struct odin_run *run)
+{
+	return !run->count && (!odin_streams(run) || odin_stream_over(run));
+}
+
+/* Hands over the next chunk when the last one is done with. */
+static int go_on(struct odin *odin, bool idle, int *done, int64_t deadline_ns)
+{
+	struct odin_run *run = &odin->run;
+
+	if (run->accepted < run->count || !(idle || odin_streams(run)))
+		return NMHAL_OK;
+	fill_chunk(odin);
+	*done = is_over(run);
+	return *done && odin_streams(run) ? odin_stream_end(odin, deadline_ns) : NMHAL_OK;
+}
+
 int odin_spikes_pump(void *self, int *done, int64_t deadline_ns)
 {
 	struct odin *odin = self;
@@ -145,23 +219,23 @@ int odin_spikes_pump(void *self, int *done, int64_t deadline_ns)
 	struct nmhal_bus_transfer transfer = {
 		.in = odin->in + run->accepted, .in_count = run->count - run->accepted,
 		.out = odin->out, .out_capacity = ODIN_OUTPUTS,
+		.quiet_frame = ODIN_NO_OP, .quiet_clocks = quiet_clocks(odin),
 	};
+	size_t inputs;
 	int status;
 
-	*done = !run->count;
+	*done = is_over(run);
 	if (*done)
 		return NMHAL_OK;
 	status = odin->bus.ops->events(odin->bus.self, &transfer, deadline_ns);
+	inputs = odin_streams(run) ? odin_stream_inputs(odin, run->accepted, transfer.in_done) : transfer.in_done;
 	run->accepted += transfer.in_done;
-	run->events_in += transfer.in_done;
-	odin->events_in += transfer.in_done;
+	run->events_in += inputs;
+	odin->events_in += inputs;
 	if (status == NMHAL_OK)
-		status = take_outputs(odin, transfer.out_count);
-	if (status == NMHAL_OK && transfer.idle && run->accepted == run->count) {
-		fill_chunk(odin);
-		*done = !run->count;
-	}
-	return status;
+		status = odin_streams(run) ? odin_stream_outputs(odin, transfer.out_count) :
+					     take_outputs(odin, transfer.out_count);
+	return status == NMHAL_OK ? go_on(odin, transfer.idle, done, deadline_ns) : status;
 }
 
 /* Tells what an interrupt or a deadline leaves behind. */
@@ -187,13 +261,16 @@ int odin_spikes_stop(void *self, int status, struct nmhal_spike_report *report)
 	if (stopped == NMHAL_OK) {
 		odin->frame_count = 0;
 		odin_put_register(odin, ODIN_GATE, 1);
-		stopped = odin_send(odin, false, deadline_ns);
+		stopped = odin->marker.placed ? odin_marker_remove(odin, deadline_ns) :
+						odin_send(odin, false, deadline_ns);
 	}
+	if (stopped != NMHAL_OK)
+		odin_marker_warn(odin, ODIN_GIVEN_BACK);
 	report->events_in = run->events_in;
 	report->sops = counted_since(bus_counter(odin, "sops"), run->sops);
 	report->queue_dropped = counted_since(bus_counter(odin, "queue_dropped"), run->queue_dropped);
 	/* The formula of section 17 is for a host that waits for idle. */
-	if (!(run->op->flags & NMHAL_RUN_BACK_TO_BACK))
+	if (waits_idle(run))
 		report->cycles = counted_since(bus_counter(odin, "cycles"), run->cycles);
 	if (stopped == NMHAL_OK)
 		explain(odin, status);

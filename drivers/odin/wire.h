@@ -22,6 +22,7 @@
 #define ODIN_WRITE           (UINT64_C(1) << 38)
 #define ODIN_OP_NEURON       (UINT64_C(1) << 36)
 #define ODIN_OP_SYNAPSE      (UINT64_C(2) << 36)
+#define ODIN_NO_OP           (UINT64_C(3) << 36) /* a whole frame: R = W = 0, no memory */
 
 /* Mask bits are the ones the chip keeps. */
 #define ODIN_KEEP_NONE       0x00u
@@ -118,13 +119,18 @@ static inline struct nmhal_neuron odin_neuron(uint32_t word)
 #define ODIN_EVENT_LEAK_ONE  0x100u
 #define ODIN_EVENT_VIRTUAL   0x200u
 
+static inline uint16_t odin_leak_one(unsigned neuron)
+{
+	return (uint16_t)(ODIN_EVENT_LEAK_ONE | neuron);
+}
+
 static inline uint16_t odin_event_word(const struct nmhal_event *event)
 {
 	switch (event->kind) {
 	case NMHAL_EVENT_LEAK_ALL:
 		return ODIN_EVENT_LEAK_ALL;
 	case NMHAL_EVENT_LEAK_ONE:
-		return (uint16_t)(ODIN_EVENT_LEAK_ONE | event->address);
+		return odin_leak_one(event->address);
 	case NMHAL_EVENT_VIRTUAL:
 		return (uint16_t)(ODIN_EVENT_VIRTUAL | ((unsigned)event->value & 0xFu) << 4 | event->address);
 	default:

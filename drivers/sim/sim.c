@@ -8,6 +8,8 @@
 
 #include "sim/tinyodin.h"
 
+#include "via_ftdi.h"
+
 #define SIM_TIMEOUT_MS   60000
 #define SIM_MAX_FRAMES   8192u
 #define SIM_CLK_HZ       50000000u
@@ -194,24 +196,28 @@ static int sim_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64_
 	struct nmhal_stream *stream)
 {
 	static const char *const inits[] = {"off", "zero", NULL};
+	static const char *const vias[] = {"model", "ftdi", NULL};
 	static const char *const simds[] = {"auto", "off", "avx2", NULL}; /* order of enum tinyodin_simd */
-	unsigned init = 0, simd = 0;
+	unsigned init = 0, via = 0, simd = 0;
 	uint64_t clock_hz = 0;
 	struct sim *sim;
 	int status;
 
-	(void)deadline_ns;
 	(void)stream;
-	if (strcmp(nmhal_uri_board(uri), "tinyodin"))
+	if (strcmp(nmhal_uri_board(uri), "tinyodin") != 0)
 		return nmhal_host_fail(host, NMHAL_E_NO_DEVICE, "open: no emulated board %s; there is: tinyodin",
 			nmhal_uri_board(uri));
 	status = choice(host, uri, "init", inits, "off, zero", &init);
+	if (status == NMHAL_OK)
+		status = choice(host, uri, "via", vias, "model, ftdi", &via);
 	if (status == NMHAL_OK)
 		status = choice(host, uri, "simd", simds, "auto, off, avx2", &simd);
 	if (status == NMHAL_OK)
 		status = nmhal_uri_number(host, uri, "clk_hz", SIM_CLK_HZ, 1, SIM_CLK_MAX_HZ, &clock_hz);
 	if (status != NMHAL_OK)
 		return status;
+	if (via == 1)
+		return sim_open_via_ftdi(host, clock_hz, init == 1, deadline_ns, bus);
 	sim = calloc(1, sizeof(*sim));
 	if (!sim)
 		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the bus");
@@ -233,6 +239,7 @@ static int sim_enumerate(struct nmhal_found *found)
 
 static const struct nmhal_key sim_keys[] = {
 	{"init", "memory at power-up: off (default): zero weights, all neurons disabled; zero: all bits zero"},
+	{"via", "model (default): the chip's events; ftdi: its pins, behind a virtual FT2232H"},
 	{"clk_hz", "clock that turns cycles into time, 1 to 1000000000 (default 50000000)"},
 	{"simd", "auto (default), off or avx2: how the model computes; the results are the same"},
 	{NULL, NULL},

@@ -3,31 +3,113 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "conformance.h"
 
 struct conformance conf;
 
-void skip(const char *test, const char *reason)
+void not_there(const char *test, const char *what)
 {
-	printf("skip: %s: %s\n", test, reason);
+	size_t length = strlen(test);
+
+	/* Check calls the function of a test <test>_fn. */
+	if (length > 3 && !strcmp(test + length - 3, "_fn"))
+		length -= 3;
+	printf("not there: %.*s: %s\n", (int)length, test, what);
+	fflush(stdout);
+	++*conf.absent;
 }
 
 void check_failure(int wanted, const char *word, int got)
 {
 	const char *sentence = nmhal_last_error();
 
-	ck_assert_msg(got == wanted, "%s, expected %s (%s)", nmhal_status_name(got), nmhal_status_name(wanted), sentence);
+	ck_assert_msg(got == wanted, "%s, expected %s (%s)", nmhal_status_name(got), nmhal_status_name(wanted),
+		sentence);
 	ck_assert_msg(strstr(sentence, word), "the sentence lacks '%s': %s", word, sentence);
 }
 
-bool is_tinyodin(void)
+static int refused_run(uint8_t kind, uint32_t flags)
 {
-	return !strcmp(conf.caps.board, "tinyodin");
+	const struct nmhal_event in = {.kind = kind};
+	const struct nmhal_spike_run op = {.struct_size = sizeof(op), .in = &in, .in_count = 1, .flags = flags};
+
+	return nmhal_run_spikes(conf.dev, &op, NULL);
 }
 
-bool has_attr(const char *key)
+static int refused_inference(uint32_t flags)
 {
+	int32_t codes[2] = {0};
+	const struct nmhal_inference op = {.struct_size = sizeof(op), .region = {.rows = 1, .cols = 1}, .in = codes,
+		.out = codes + 1, .batch = 1, .in_type = NMHAL_CODE_I32, .out_type = NMHAL_CODE_I32, .flags = flags};
+
+	return nmhal_run_inference(conf.dev, &op);
+}
+
+/* A feature that is not there is refused, by name. */
+static void check_refused(uint64_t flag)
+{
+	struct nmhal_neuron neuron = {0};
+
+	if (flag == NMHAL_CAN_NEURONS) {
+		FAILS(NMHAL_E_UNSUPPORTED, "neurons", nmhal_set_neurons(conf.dev, 0, 0, 1, &neuron, 0));
+		FAILS(NMHAL_E_UNSUPPORTED, "neurons", nmhal_get_neurons(conf.dev, 0, 0, 1, &neuron, 0));
+	} else if (flag == NMHAL_CAN_RESET_STATE) {
+		FAILS(NMHAL_E_UNSUPPORTED, "state", nmhal_reset_state(conf.dev, 0));
+	} else if (flag == NMHAL_CAN_SPIKES) {
+		FAILS(NMHAL_E_UNSUPPORTED, "spikes", refused_run(NMHAL_EVENT_SPIKE, 0));
+	} else if (flag == NMHAL_CAN_LEAK_EVENTS) {
+		FAILS(NMHAL_E_UNSUPPORTED, "leak", refused_run(NMHAL_EVENT_LEAK_ALL, 0));
+		FAILS(NMHAL_E_UNSUPPORTED, "leak", refused_run(NMHAL_EVENT_SPIKE, NMHAL_RUN_LEAK_EACH_STEP));
+	} else if (flag == NMHAL_CAN_VIRTUAL_EVENTS) {
+		FAILS(NMHAL_E_UNSUPPORTED, "virtual", refused_run(NMHAL_EVENT_VIRTUAL, 0));
+	} else if (flag == NMHAL_CAN_BACK_TO_BACK) {
+		FAILS(NMHAL_E_UNSUPPORTED, "back", refused_run(NMHAL_EVENT_SPIKE, NMHAL_RUN_BACK_TO_BACK));
+	} else if (flag == NMHAL_CAN_INFER) {
+		FAILS(NMHAL_E_UNSUPPORTED, "inference", refused_inference(0));
+	} else if (flag == NMHAL_CAN_INFER_TRANSPOSED) {
+		FAILS(NMHAL_E_UNSUPPORTED, "transposed", refused_inference(NMHAL_INFER_TRANSPOSED));
+	} else if (flag == NMHAL_CAN_RESET) {
+		FAILS(NMHAL_E_UNSUPPORTED, "reset", nmhal_device_reset(conf.dev, 0));
+	}
+}
+
+static const struct {
+	uint64_t flag;
+	const char *name;
+} features[] = {
+	{NMHAL_CAN_NEURONS, "neurons"},
+	{NMHAL_CAN_RESET_STATE, "reset of the state"},
+	{NMHAL_CAN_SPIKES, "spikes"},
+	{NMHAL_CAN_LEAK_EVENTS, "leak events"},
+	{NMHAL_CAN_VIRTUAL_EVENTS, "virtual events"},
+	{NMHAL_CAN_ATTRIBUTE, "attribution"},
+	{NMHAL_CAN_ORDER, "order"},
+	{NMHAL_CAN_BACK_TO_BACK, "back-to-back events"},
+	{NMHAL_CAN_INFER, "inference"},
+	{NMHAL_CAN_INFER_TRANSPOSED, "transposed inference"},
+	{NMHAL_CAN_RESET, "reset"},
+};
+
+bool can(const char *test, uint64_t flags)
+{
+	uint64_t missing = flags & ~conf.caps.features;
+
+	for (size_t n = 0; n < sizeof(features) / sizeof(*features); n++)
+		if (missing & features[n].flag) {
+			check_refused(features[n].flag);
+			not_there(test, features[n].name);
+			return false;
+		}
+	ck_assert_msg(!missing, "the suite asks for a feature it does not know");
+	return true;
+}
+
+bool has_attr(const char *test, const char *key)
+{
+	int64_t value;
+
 	for (size_t n = 0; n < nmhal_attr_count(conf.dev); n++) {
 		struct nmhal_attr_info info = {.struct_size = sizeof(info)};
 
@@ -35,24 +117,50 @@ bool has_attr(const char *key)
 		if (!strcmp(info.key, key))
 			return true;
 	}
+	FAILS(NMHAL_E_INVALID, key, nmhal_attr_get_int(conf.dev, key, &value));
+	not_there(test, key);
 	return false;
 }
 
-nmhal_device *open_device(size_t ring_events)
+bool is_tinyodin(void)
+{
+	return !strcmp(conf.caps.board, "tinyodin");
+}
+
+bool has_state_file(void)
+{
+	return strstr(conf.uri, ",state=") != NULL;
+}
+
+static void open_device(size_t ring_events)
 {
 	struct nmhal_open_params params = NMHAL_OPEN_PARAMS_INIT;
-	nmhal_device *dev = NULL;
 
 	params.spike_ring_events = ring_events;
-	OK(nmhal_device_open(conf.ctx, conf.uri, &params, &dev));
-	ck_assert_ptr_nonnull(dev);
-	return dev;
+	OK(nmhal_device_open(conf.ctx, conf.uri, &params, &conf.dev));
+	ck_assert_ptr_nonnull(conf.dev);
+	conf.caps = (struct nmhal_device_caps){.struct_size = sizeof(conf.caps)};
+	OK(nmhal_device_caps(conf.dev, &conf.caps));
+}
+
+static void close_device(void)
+{
+	OK(nmhal_device_close(conf.dev));
+	nmhal_device_unref(conf.dev);
+	conf.dev = NULL;
+}
+
+void reopen(size_t ring_events)
+{
+	close_device();
+	open_device(ring_events);
 }
 
 void write_codes(uint32_t row, uint32_t col, uint32_t rows, uint32_t cols, const int8_t *codes)
 {
 	const struct nmhal_program op = {.struct_size = sizeof(op),
-		.region = {.row = row, .col = col, .rows = rows, .cols = cols}, .codes = codes, .code_type = NMHAL_CODE_I8};
+		.region = {.row = row, .col = col, .rows = rows, .cols = cols}, .codes = codes,
+		.code_type = NMHAL_CODE_I8};
 
 	OK(nmhal_program_weights(conf.dev, &op, NULL));
 }
@@ -125,16 +233,20 @@ void expect_run(struct outcome *outcome, const char *wanted)
 			outcome->out[n].address, wanted);
 		at = end + strspn(end, " ");
 	}
-	ck_assert_msg(n == outcome->report.events_out, "%" PRIu64 " outputs, expected %s", outcome->report.events_out, wanted);
+	ck_assert_msg(n == outcome->report.events_out, "%" PRIu64 " outputs, expected %s", outcome->report.events_out,
+		wanted);
 	ck_assert_uint_eq(outcome->report.events_lost, 0);
 }
 
-static void clear_memories(void)
+/* A device may come with memories and attributes of an earlier session. */
+static void clear_device(void)
 {
 	size_t cells = (size_t)conf.caps.rows * conf.caps.cols;
 	int8_t *zeros = calloc(cells, 1);
 
 	ck_assert_ptr_nonnull(zeros);
+	if (conf.caps.features & NMHAL_CAN_RESET)
+		OK(nmhal_device_reset(conf.dev, 0));
 	write_codes(0, 0, 0, 0, zeros);
 	free(zeros);
 	if (conf.caps.features & NMHAL_CAN_NEURONS) {
@@ -153,25 +265,39 @@ static void clear_memories(void)
 static void setup(void)
 {
 	OK(nmhal_context_new(NULL, &conf.ctx));
-	conf.dev = open_device(0);
-	conf.caps.struct_size = sizeof(conf.caps);
-	OK(nmhal_device_caps(conf.dev, &conf.caps));
-	ck_assert_uint_ge(conf.caps.rows, 3);
-	ck_assert_uint_ge(conf.caps.cols, 5);
-	clear_memories();
+	if (conformance_extend)
+		OK(conformance_extend(conf.ctx));
+	open_device(0);
+	ck_assert_msg(conf.caps.rows >= 3 && conf.caps.cols >= 5, "the suite needs 3 rows and 5 columns");
+	ck_assert_msg(conf.caps.weight_min <= -8 && conf.caps.weight_max >= 7 && conf.caps.weight_min >= INT8_MIN &&
+			conf.caps.weight_max <= INT8_MAX, "the suite needs codes -8..7, and none beyond 8 bits");
+	clear_device();
 }
 
 static void teardown(void)
 {
-	nmhal_device_unref(conf.dev);
+	close_device();
 	nmhal_context_unref(conf.ctx);
+}
+
+static SRunner *new_runner(void)
+{
+	TCase *(*const groups[])(void) = {weight_tests, neuron_tests, lif_tests, run_tests, stop_tests, ring_tests,
+		device_tests, image_tests, inference_tests};
+	Suite *suite = suite_create("conformance");
+
+	for (size_t n = 0; n < sizeof(groups) / sizeof(*groups); n++) {
+		TCase *tcase = groups[n]();
+
+		tcase_add_checked_fixture(tcase, setup, teardown);
+		tcase_set_timeout(tcase, 60);
+		suite_add_tcase(suite, tcase);
+	}
+	return srunner_create(suite);
 }
 
 int main(void)
 {
-	TCase *(*const groups[])(void) = {weight_tests, neuron_tests, lif_tests, run_tests, stop_tests, ring_tests,
-		device_tests, inference_tests};
-	Suite *suite = suite_create("conformance");
 	SRunner *runner;
 	int failed;
 
@@ -180,17 +306,17 @@ int main(void)
 		fputs("NMHAL_TEST_URI names no device\n", stderr);
 		return EXIT_FAILURE;
 	}
-	printf("device: %s\n", conf.uri);
-	for (size_t n = 0; n < sizeof(groups) / sizeof(*groups); n++) {
-		TCase *tcase = groups[n]();
-
-		tcase_add_checked_fixture(tcase, setup, teardown);
-		tcase_set_timeout(tcase, 60);
-		suite_add_tcase(suite, tcase);
+	conf.absent = mmap(NULL, sizeof(*conf.absent), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (conf.absent == MAP_FAILED) {
+		perror("mmap");
+		return EXIT_FAILURE;
 	}
-	runner = srunner_create(suite);
+	printf("device: %s\n", conf.uri);
+	fflush(stdout);
+	runner = new_runner();
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
+	printf("%s: %d tests, %d failed, %u not there\n", conf.uri, srunner_ntests_run(runner), failed, *conf.absent);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

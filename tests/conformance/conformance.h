@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The conformance suite: one program for every device, told its URI by $NMHAL_TEST_URI. It sees only the public header.
- * What a device lacks is skipped, and said: "skip: <test>: no <feature>".
+ * What a device lacks must be refused with UNSUPPORTED, and is said: "not there: <test>: <feature>".
  */
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H
@@ -11,42 +11,61 @@
 
 #include <nmhal/nmhal.h>
 
-/* The device of the test that runs: freshly opened, weights zero, neurons silent, state reset. */
+/* The device of the test that runs: freshly opened, reset, weights zero, neurons silent. */
 struct conformance {
 	const char *uri;
+	unsigned *absent; /* tests that found something not there, counted across processes */
 	nmhal_context *ctx;
 	nmhal_device *dev;
 	struct nmhal_device_caps caps;
 };
 extern struct conformance conf;
 
-/* Ends the test with a printed reason when the device lacks a feature. */
-#define NEED(condition, feature)           \
-	do {                               \
-		if (!(condition)) {        \
-			skip(__func__, feature); \
-			return;            \
-		}                          \
+/*
+ * May be defined in a file that is linked with the suite: adds a driver or link that is not part of the library to the
+ * context of each test (docs/driver-howto.md).
+ */
+int conformance_extend(nmhal_context *ctx) __attribute__((weak));
+
+/* Ends the test, saying why, when it is about something this device is not. */
+#define NEED(condition, what)                      \
+	do {                                       \
+		if (!(condition)) {                \
+			not_there(__func__, what); \
+			return;                    \
+		}                                  \
 	} while (0)
-#define NEED_CAN(flag, feature) NEED(conf.caps.features & (flag), "no " feature)
+/* Ends the test when the device lacks the features (NMHAL_CAN_*), after asserting that it refuses them. */
+#define NEED_CAN(flags)                                    \
+	do {                                               \
+		if (!can(__func__, flags))                 \
+			return;                            \
+	} while (0)
+#define NEED_ATTR(key)                                     \
+	do {                                               \
+		if (!has_attr(__func__, key))              \
+			return;                            \
+	} while (0)
 /* Spikes through neurons whose arithmetic this suite knows. */
-#define NEED_LIF()                                                                         \
-	do {                                                                               \
-		NEED_CAN(NMHAL_CAN_SPIKES, "spikes");                                      \
-		NEED_CAN(NMHAL_CAN_NEURONS, "neurons");                                    \
-		NEED(conf.caps.neuron_model == NMHAL_NEURON_LIF_RESET_ZERO, "no LIF neurons"); \
+#define NEED_LIF()                                                                                \
+	do {                                                                                      \
+		NEED_CAN(NMHAL_CAN_SPIKES | NMHAL_CAN_NEURONS);                                   \
+		NEED(conf.caps.neuron_model == NMHAL_NEURON_LIF_RESET_ZERO, "LIF neurons");       \
 	} while (0)
 #define OK(call) ck_assert_msg((call) == NMHAL_OK, "%s", nmhal_last_error())
 /* The call fails with this status and a sentence that names the device and says `word`. */
 #define FAILS(status, word, call) check_failure(status, word, call)
 
-void skip(const char *test, const char *reason);
+void not_there(const char *test, const char *what);
 void check_failure(int wanted, const char *word, int got);
+/* False, and said, when one of the features is not there; then the device has refused it. */
+bool can(const char *test, uint64_t flags);
+bool has_attr(const char *test, const char *key);
 bool is_tinyodin(void);
-bool has_attr(const char *key);
+bool has_state_file(void);
 
-/* Opens the device under test once more, or anew; fails the test when that fails. */
-nmhal_device *open_device(size_t ring_events);
+/* Closes the device under test and opens it anew; 0: a ring of the default size. */
+void reopen(size_t ring_events);
 
 void set_weight(uint32_t row, uint32_t col, int32_t code);
 /* Writes and reads regions of int8 codes, dense. */
@@ -78,6 +97,7 @@ TCase *run_tests(void);
 TCase *stop_tests(void);
 TCase *ring_tests(void);
 TCase *device_tests(void);
+TCase *image_tests(void);
 TCase *inference_tests(void);
 
 #endif

@@ -67,7 +67,7 @@ START_TEST(potentials_saturate_on_both_sides)
 	NEED_LIF();
 	min = conf.caps.potential_min;
 	max = conf.caps.potential_max;
-	NEED(conf.caps.threshold_max > max, "threshold out of reach");
+	NEED(conf.caps.threshold_max > max, "a threshold out of reach");
 	set_weight(0, 0, 7);
 	set_weight(0, 1, -8);
 	set_neuron(0, conf.caps.threshold_max, 0, max - 2);
@@ -87,7 +87,7 @@ START_TEST(a_threshold_above_every_potential_never_fires)
 
 	NEED_LIF();
 	max = conf.caps.potential_max;
-	NEED(conf.caps.threshold_max > max, "threshold out of reach");
+	NEED(conf.caps.threshold_max > max, "a threshold out of reach");
 	set_weight(0, 0, 7);
 	set_weight(0, 1, 7);
 	set_weight(0, 2, 7);
@@ -123,7 +123,7 @@ START_TEST(leak_goes_toward_zero_and_stops_there)
 	const int32_t before[5] = {10, 2, -10, -2, 0}, after[5] = {7, 0, -7, 0, 0};
 
 	NEED_LIF();
-	NEED_CAN(NMHAL_CAN_LEAK_EVENTS, "leak events");
+	NEED_CAN(NMHAL_CAN_LEAK_EVENTS);
 	for (uint32_t n = 0; n < 5; n++)
 		set_neuron(n, conf.caps.threshold_max, 3, before[n]);
 	prepare(&outcome, &in, 1);
@@ -138,7 +138,7 @@ START_TEST(a_leak_can_fire)
 	const struct nmhal_event in[] = {event(0, NMHAL_EVENT_LEAK_ALL, 0, 0), event(1, NMHAL_EVENT_LEAK_ALL, 0, 0)};
 
 	NEED_LIF();
-	NEED_CAN(NMHAL_CAN_LEAK_EVENTS, "leak events");
+	NEED_CAN(NMHAL_CAN_LEAK_EVENTS);
 	set_neuron(1, 4, 1, 5); /* 4 >= 4 */
 	set_neuron(2, 4, 2, 5); /* 3 < 4 */
 	set_neuron(4, 0, 1, -1); /* 0 >= 0, twice */
@@ -154,7 +154,7 @@ START_TEST(leak_one_reaches_one_neuron)
 	uint32_t last;
 
 	NEED_LIF();
-	NEED_CAN(NMHAL_CAN_LEAK_EVENTS, "leak events");
+	NEED_CAN(NMHAL_CAN_LEAK_EVENTS);
 	last = conf.caps.leak_one_address_max;
 	in[0] = event(0, NMHAL_EVENT_LEAK_ONE, 2, 0);
 	in[1] = event(0, NMHAL_EVENT_LEAK_ONE, last, 0);
@@ -176,7 +176,7 @@ START_TEST(a_virtual_event_adds_its_value_to_one_neuron)
 	uint32_t last;
 
 	NEED_LIF();
-	NEED_CAN(NMHAL_CAN_VIRTUAL_EVENTS, "virtual events");
+	NEED_CAN(NMHAL_CAN_VIRTUAL_EVENTS);
 	last = conf.caps.virtual_address_max;
 	in[0] = event(0, NMHAL_EVENT_VIRTUAL, 1, conf.caps.virtual_max);
 	in[1] = event(1, NMHAL_EVENT_VIRTUAL, last, conf.caps.virtual_min);
@@ -197,7 +197,7 @@ START_TEST(virtual_zero_is_a_spike_of_that_row)
 {
 	const struct nmhal_event in = event(0, NMHAL_EVENT_VIRTUAL, 9, 0);
 
-	NEED(is_tinyodin(), "only tinyodin has it");
+	NEED(is_tinyodin(), "peculiar to tinyodin");
 	set_weight(9, 200, 4);
 	set_neuron(200, 4, 0, 0);
 	prepare(&outcome, &in, 1);
@@ -208,7 +208,7 @@ END_TEST
 START_TEST(potentials_last_from_run_to_run)
 {
 	NEED_LIF();
-	NEED_CAN(NMHAL_CAN_RESET_STATE, "reset of the state");
+	NEED_CAN(NMHAL_CAN_RESET_STATE);
 	set_weight(0, 1, 4);
 	set_neuron(1, 10, 0, 0);
 	drive(2, "");
@@ -224,7 +224,7 @@ START_TEST(max_neuron_bounds_spikes_and_leaks)
 {
 	const struct nmhal_event in[] = {spike(0, 0), event(1, NMHAL_EVENT_LEAK_ALL, 0, 0), spike(2, 200)};
 
-	NEED(is_tinyodin(), "only tinyodin has it");
+	NEED(is_tinyodin(), "peculiar to tinyodin");
 	for (uint32_t n = 4; n < 7; n++) {
 		set_weight(0, n, 5);
 		set_neuron(n, conf.caps.threshold_max, 2, 0);

@@ -101,7 +101,8 @@ END_TEST
 
 START_TEST(strides_step_over_what_lies_between)
 {
-	const int16_t source[3][7] = {{1, 2, 3, 99, 99, 99, 99}, {4, 5, 6, 99, 99, 99, 99}, {-1, -2, -3, 99, 99, 99, 99}};
+	const int16_t source[3][7] = {
+		{1, 2, 3, 99, 99, 99, 99}, {4, 5, 6, 99, 99, 99, 99}, {-1, -2, -3, 99, 99, 99, 99}};
 	const struct nmhal_region region = {.row = 0, .col = 2, .rows = 3, .cols = 3};
 	struct nmhal_program op = {.struct_size = sizeof(op), .region = region, .codes = source, .row_stride = 7,
 		.code_type = NMHAL_CODE_I16};
@@ -202,7 +203,7 @@ START_TEST(only_changed_reads_back_what_it_does_not_know)
 	struct nmhal_program op = {.struct_size = sizeof(op), .region = {.rows = 3, .cols = 5}, .codes = golden,
 		.code_type = NMHAL_CODE_I8, .flags = NMHAL_PROGRAM_ONLY_CHANGED};
 
-	NEED_CAN(NMHAL_CAN_RESET, "reset");
+	NEED_CAN(NMHAL_CAN_RESET);
 	report_of(&op);
 	OK(nmhal_device_reset(conf.dev, 0));
 	ck_assert_uint_eq(report_of(&op).cells_written, 0);

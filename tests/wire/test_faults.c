@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A failure at every bus call of every operation: the call returns it, and the next one works, after a reset has
- * regained framing. The bus counts each frame sent without framing as a breach.
+ * A failure at every bus call of every operation, of each kind a bus may have: the call returns it, and the next one
+ * works, after a reset has regained framing. The bus counts each frame sent without framing as a breach.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -93,6 +93,23 @@ static int (*const operations[])(nmhal_device *) = {
 };
 #define OPERATIONS (sizeof(operations) / sizeof(*operations))
 
+static const int kinds[] = {NMHAL_E_IO, NMHAL_E_TIMEOUT, NMHAL_E_GONE};
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+/* The operation failed as it should; a device that is gone stays so until it is opened again. */
+static void check_failure(nmhal_device **dev, int status, int wanted)
+{
+	ck_assert_int_eq(status, wanted);
+	if (wanted != NMHAL_E_TIMEOUT) /* a run tells what its deadline leaves behind */
+		ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "fails as planned"));
+	if (wanted != NMHAL_E_GONE)
+		return;
+	ck_assert_int_eq(reset_state(*dev), NMHAL_E_GONE);
+	nmhal_device_unref(*dev);
+	ck_assert(bus.closed);
+	*dev = wirebus_open(ctx, &bus);
+}
+
 /* After a failure everything works again: other settings reach the chip, and the memories hold what is written. */
 static void check_device(nmhal_device *dev)
 {
@@ -129,25 +146,96 @@ static void fill(void)
 
 START_TEST(a_failure_at_every_call)
 {
+	int (*const operation)(nmhal_device *) = operations[(size_t)_i / KINDS];
+	const int kind = kinds[(size_t)_i % KINDS];
 	nmhal_device *dev = wirebus_open(ctx, &bus);
 	size_t fail_at = 0;
 	int status;
 
 	fill();
+	bus.fail_with = kind;
 	do {
 		ck_assert_int_eq(nmhal_device_reset(dev, 0), NMHAL_OK);
 		ck_assert_int_eq(nmhal_attr_set_int(dev, "open_loop", 0), NMHAL_OK);
 		wirebus_forget(&bus);
 		bus.fail_at = fail_at++;
-		status = operations[_i](dev);
+		status = operation(dev);
 		bus.fail_at = SIZE_MAX;
-		if (status != NMHAL_OK) {
-			ck_assert_int_eq(status, NMHAL_E_IO);
-			ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "fails as planned"));
-		}
+		if (status != NMHAL_OK)
+			check_failure(&dev, status, kind);
 		check_device(dev);
 	} while (status != NMHAL_OK);
 	ck_assert_uint_ge(fail_at, 3); /* at least two calls failed */
+	nmhal_device_unref(dev);
+}
+END_TEST
+
+/* The region of write_weights(), with these codes on top of what is there. */
+static int program(nmhal_device *dev, int8_t rows[5][100], uint32_t flags)
+{
+	const struct nmhal_program op = {.struct_size = sizeof(op),
+		.region = {.row = 9, .col = 3, .rows = 5, .cols = 100}, .codes = rows, .code_type = NMHAL_CODE_I8,
+		.flags = flags};
+
+	return nmhal_program_weights(dev, &op, NULL);
+}
+
+static int program_verify_run(nmhal_device *dev, int8_t rows[5][100])
+{
+	int status = program(dev, rows, NMHAL_PROGRAM_VERIFY);
+
+	if (status == NMHAL_OK)
+		status = set_neurons(dev);
+	return status == NMHAL_OK ? run(dev) : status;
+}
+
+/* The memory of the chip, not what anybody says of it, has these codes in the region. */
+static void check_memory(int8_t rows[5][100])
+{
+	for (uint32_t row = 0; row < 5; row++)
+		for (uint32_t col = 0; col < 100; col++) {
+			uint32_t at = 3 + col;
+			uint8_t byte = bus.synapse[(9 + row) << 5 | at >> 3][at >> 1 & 3];
+
+			ck_assert_int_eq((at & 1 ? byte >> 4 : byte) & 0xF, rows[row][col] & 0xF);
+		}
+}
+
+/*
+ * What a broken call wrote is unknown to the library: ONLY_CHANGED reads it back, so that both the new codes and the
+ * old ones come out whole. (Believing either, it would leave alone what the other half of the frames did.)
+ */
+START_TEST(a_retry_ends_in_the_codes_that_are_meant)
+{
+	const int kind = kinds[_i];
+	nmhal_device *dev = wirebus_open(ctx, &bus);
+	int8_t old[5][100], new[5][100];
+	int status;
+
+	fill();
+	for (size_t n = 0; n < 500; n++) {
+		new[n / 100][n % 100] = codes[n / 100][n % 100];
+		old[n / 100][n % 100] = (int8_t)(-1 - codes[n / 100][n % 100]);
+	}
+	bus.fail_with = kind;
+	for (size_t round = 0;; round++) { /* each failure twice: on to the new codes, back to the old ones */
+		const size_t fail_at = round / 2;
+		const bool back = round % 2;
+
+		ck_assert_int_eq(program(dev, old, 0), NMHAL_OK);
+		ck_assert_int_eq(program(dev, old, NMHAL_PROGRAM_ONLY_CHANGED), NMHAL_OK); /* now the rows are known */
+		wirebus_forget(&bus);
+		bus.fail_at = fail_at;
+		status = program_verify_run(dev, new);
+		bus.fail_at = SIZE_MAX;
+		if (status == NMHAL_OK) {
+			ck_assert_uint_ge(fail_at, 12); /* writes, read-back, neurons, run */
+			break;
+		}
+		check_failure(&dev, status, kind);
+		ck_assert_int_eq(program(dev, back ? old : new, NMHAL_PROGRAM_ONLY_CHANGED), NMHAL_OK);
+		check_memory(back ? old : new);
+	}
 	nmhal_device_unref(dev);
 }
 END_TEST
@@ -206,7 +294,8 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, a_failure_at_every_call, 0, (int)OPERATIONS);
+	tcase_add_loop_test(tcase, a_failure_at_every_call, 0, (int)(OPERATIONS * KINDS));
+	tcase_add_loop_test(tcase, a_retry_ends_in_the_codes_that_are_meant, 0, (int)KINDS);
 	tcase_add_test(tcase, a_failure_while_opening);
 	tcase_add_test(tcase, close_after_a_failure_brings_the_chip_to_rest);
 	tcase_add_test(tcase, close_on_a_dead_bus_ends);

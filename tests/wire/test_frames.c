@@ -34,6 +34,22 @@ static void program(struct nmhal_region region, const int8_t *codes)
 	ck_assert_msg(nmhal_program_weights(dev, &op, NULL) == NMHAL_OK, "%s", nmhal_last_error());
 }
 
+/* The same bus, with another limit. */
+static void reopen(size_t max_frames)
+{
+	nmhal_device_unref(dev);
+	bus.max_frames = max_frames;
+	dev = wirebus_open(ctx, &bus);
+}
+
+/* A run without events: writes the registers that runs need. */
+static void run_nothing(void)
+{
+	const struct nmhal_spike_run op = {.struct_size = sizeof(op), .steps = 1};
+
+	ck_assert_int_eq(nmhal_run_spikes(dev, &op, NULL), NMHAL_OK);
+}
+
 START_TEST(open_writes_all_registers_after_a_reset)
 {
 	struct wirebus other;
@@ -200,23 +216,80 @@ START_TEST(batches_keep_to_the_bus_and_end_with_a_gate_frame)
 }
 END_TEST
 
-START_TEST(a_bus_without_the_flags_is_refused_before_anything_is_sent)
+/* Frames of a call on a bus that takes any number, and the calls of spi it makes. */
+static void program_changes(size_t bytes, uint32_t flags, size_t *frames, size_t *calls)
 {
-	static const struct {
-		uint32_t flags;
-		bool attributes, waits;
-	} cases[] = {{0, true, true}, {NMHAL_BUS_ATTRIBUTES, false, true}, {NMHAL_BUS_WAITS_IDLE, true, false}};
+	struct nmhal_cell *cells = calloc(2 * bytes, sizeof(*cells));
+	struct nmhal_program op = {.struct_size = sizeof(op), .cells = cells, .cell_count = 2 * bytes, .flags = flags};
 
+	ck_assert_ptr_nonnull(cells);
+	for (uint32_t n = 0; n < 2 * bytes; n++) { /* both columns of every third byte */
+		uint32_t byte = n / 2 * 3;
+
+		cells[n] = (struct nmhal_cell){0, byte / 128, byte % 128 * 2 + n % 2, (int32_t)(n % 16) - 8};
+	}
+	wirebus_forget(&bus);
+	ck_assert_msg(nmhal_program_weights(dev, &op, NULL) == NMHAL_OK, "%s", nmhal_last_error());
+	*frames = bus.count;
+	*calls = bus.calls;
+	free(cells);
+}
+
+START_TEST(a_change_costs_the_bytes_that_change)
+{
+	static const size_t bytes[] = {1, 100, 10000};
+	size_t frames, calls;
+
+	reopen(100000);
 	for (size_t n = 0; n < 3; n++) {
+		const size_t limit = (105 * bytes[n] / 100) + 4; /* 1.05 * 40 k + 160 SCK */
+
+		ck_assert_int_eq(nmhal_attr_set_int(dev, "open_loop", 0), NMHAL_OK);
+		run_nothing(); /* leaves OPEN_LOOP = 0 */
+		program_changes(bytes[n], 0, &frames, &calls);
+		ck_assert_uint_ge(frames, bytes[n] + 2);
+		ck_assert_uint_le(frames, limit);
+		program_changes(bytes[n], NMHAL_PROGRAM_VERIFY, &frames, &calls);
+		ck_assert_uint_le(frames, 2 * limit);
+	}
+}
+END_TEST
+
+START_TEST(all_weights_travel_in_one_call)
+{
+	int8_t *codes = calloc(256, 256);
+	struct nmhal_program op = {.struct_size = sizeof(op), .codes = codes, .code_type = NMHAL_CODE_I8};
+
+	ck_assert_ptr_nonnull(codes);
+	reopen(100000);
+	ck_assert_int_eq(nmhal_attr_set_int(dev, "open_loop", 0), NMHAL_OK);
+	run_nothing();
+	wirebus_forget(&bus);
+	ck_assert_int_eq(nmhal_program_weights(dev, &op, NULL), NMHAL_OK);
+	ck_assert_uint_eq(bus.calls, 1);
+	ck_assert_uint_eq(bus.count, 1 + 32768 + 1); /* OPEN_LOOP = 1, and the frame that ends the last write */
+	wirebus_forget(&bus);
+	op.flags = NMHAL_PROGRAM_VERIFY;
+	ck_assert_int_eq(nmhal_program_weights(dev, &op, NULL), NMHAL_OK);
+	ck_assert_uint_eq(bus.calls, 2);
+	ck_assert_uint_eq(bus.count, 32768 + 1 + 32768);
+	free(codes);
+}
+END_TEST
+
+START_TEST(a_bus_that_cannot_wait_is_refused_before_anything_is_sent)
+{
+	static const uint32_t flags[] = {0, NMHAL_BUS_ATTRIBUTES};
+
+	for (size_t n = 0; n < 2; n++) {
 		struct wirebus bare;
 		nmhal_device *none = dev;
 
 		wirebus_init(&bare);
-		bare.flags = cases[n].flags;
+		bare.flags = flags[n];
 		ck_assert_int_eq(wirebus_try_open(ctx, &bare, &none), NMHAL_E_UNSUPPORTED);
 		ck_assert_ptr_null(none);
-		ck_assert(!!strstr(nmhal_last_error(), "NMHAL_BUS_ATTRIBUTES") == cases[n].attributes);
-		ck_assert(!!strstr(nmhal_last_error(), "NMHAL_BUS_WAITS_IDLE") == cases[n].waits);
+		ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "NMHAL_BUS_WAITS_IDLE"));
 		wirebus_expect(&bare, "");
 		ck_assert(bare.closed);
 		wirebus_free(&bare);
@@ -265,7 +338,9 @@ int main(void)
 	tcase_add_test(tcase, reset_state_zeroes_potentials_alone_and_pulses_reset);
 	tcase_add_test(tcase, device_reset_is_the_state_after_open);
 	tcase_add_test(tcase, batches_keep_to_the_bus_and_end_with_a_gate_frame);
-	tcase_add_test(tcase, a_bus_without_the_flags_is_refused_before_anything_is_sent);
+	tcase_add_test(tcase, a_change_costs_the_bytes_that_change);
+	tcase_add_test(tcase, all_weights_travel_in_one_call);
+	tcase_add_test(tcase, a_bus_that_cannot_wait_is_refused_before_anything_is_sent);
 	tcase_add_test(tcase, caps_and_counters_come_from_the_bus);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

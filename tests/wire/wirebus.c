@@ -32,7 +32,7 @@ static int failed(struct wirebus *bus, const char *what)
 {
 	bus->framed = false;
 	bus->write_pending = false;
-	return nmhal_host_fail(bus->host, NMHAL_E_IO, "%s: call %zu fails as planned", what, bus->calls - 1);
+	return nmhal_host_fail(bus->host, bus->fail_with, "%s: call %zu fails as planned", what, bus->calls - 1);
 }
 
 static void configure(struct wirebus *bus, unsigned reg, unsigned value)
@@ -229,7 +229,7 @@ void wirebus_init(struct wirebus *bus)
 {
 	*bus = (struct wirebus){
 		.flags = NMHAL_BUS_ATTRIBUTES | NMHAL_BUS_WAITS_IDLE, .max_frames = 1000, .accept = SIZE_MAX,
-		.fail_at = SIZE_MAX, .open_loop = -1, .aer_src = -1, .max_neur = -1,
+		.fail_at = SIZE_MAX, .fail_with = NMHAL_E_IO, .open_loop = -1, .aer_src = -1, .max_neur = -1,
 	};
 }
 

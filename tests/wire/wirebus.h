@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus that records what crosses it, in order, and plays a strict tinyODIN: it holds the memories, loses framing when a
- * call fails, and counts every breach of the datasheet's rules. Its decoder shares no code with drivers/odin.
+ * A bus that records what crosses it, in order, and plays a strict tinyODIN: it holds the memories, loses framing when
+ * a call fails, and counts every breach of the datasheet's rules. Its decoder shares no code with drivers/odin.
  */
 #ifndef WIREBUS_H
 #define WIREBUS_H
@@ -25,6 +25,7 @@ struct wirebus {
 	bool counts;         /* it has counters: each grows by 10 whenever it is asked */
 	size_t accept;       /* input events taken in one call */
 	size_t fail_at;      /* the call that fails; SIZE_MAX: none */
+	int fail_with;       /* its status; IO unless a test says otherwise */
 	bool bad_index;      /* outputs carry the index of no input */
 	uint32_t outputs[1024]; /* output events an input word causes */
 
@@ -54,8 +55,8 @@ nmhal_context *wirebus_context(void);
 int wirebus_try_open(nmhal_context *ctx, struct wirebus *bus, nmhal_device **dev);
 /* Opens, or fails the test. */
 nmhal_device *wirebus_open(nmhal_context *ctx, struct wirebus *bus);
-/* Fails the test unless the record is exactly this, in text: "R 0000000001 e105 i1ff" (reset, frame, event that does not
- * or does wait for idle), and no rule was broken. */
+/* Fails the test unless the record is exactly this, in text: "R 0000000001 e105 i1ff" (reset, frame, event that does
+ * not or does wait for idle), and no rule was broken. */
 void wirebus_expect(const struct wirebus *bus, const char *text);
 
 #endif

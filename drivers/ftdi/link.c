@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* The link "ftdi": from a URI to one board on the USB. */
+#include <stdio.h>
+#include <string.h>
+
+#include "usb.h"
+
+#define TIMEOUT_MS   10000
+#define CLK_HZ       50000000u
+#define CLK_MIN_HZ   2000u
+#define CLK_MAX_HZ   1000000000u
+#define SCK_MAX_HZ   30000000u
+#define LATENCY_MS   2u
+#define BOARDS       16u
+#define URI_SIZE     256u
+
+/* A value of a URI, with what would end it or hide in it as %XX. */
+static void print_value(char *to, size_t size, const char *value)
+{
+	for (size_t used = 0; *value && used + 4 < size; value++) {
+		bool plain = *value > ' ' && *value < 0x7F && *value != ',' && *value != '%';
+
+		used += (size_t)snprintf(to + used, size - used, plain ? "%c" : "%%%02X", (unsigned char)*value);
+	}
+}
+
+/* The URI that opens this board and no other, as far as its strings tell. */
+static void print_uri(const struct ftdi_find *find, char uri[URI_SIZE])
+{
+	const char *key = find->serial[0] ? "serial" : "product";
+	char value[FTDI_TEXT_SIZE * 3] = "";
+
+	print_value(value, sizeof(value), find->serial[0] ? find->serial : find->product);
+	snprintf(uri, URI_SIZE, "ftdi:tinyodin,%s=%s", key, value);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* "with serial=..., product=..." of a wish, for sentences. */
+static void print_wish(const struct ftdi_wish *wish, char *text, size_t size)
+{
+	if (!wish->product && !wish->serial)
+		snprintf(text, size, "whose product string begins with NMHAL");
+	else
+		snprintf(text, size, "with %s%s%s%s%s", wish->serial ? "serial=" : "", wish->serial ? wish->serial : "",
+			wish->serial && wish->product ? ", " : "", wish->product ? "product=" : "",
+			wish->product ? wish->product : "");
+}
+
+static int fail_none(struct nmhal_host *host, const struct ftdi_wish *wish, size_t others,
+	const struct ftdi_find *closed)
+{
+	char text[192];
+
+	if (closed->error == LIBUSB_ERROR_ACCESS)
+		return nmhal_host_fail(host, NMHAL_E_ACCESS,
+			"open: %s (%s, strings unknown): permission denied; install 70-nmhal.rules and replug",
+			closed->node, closed->chip);
+	print_wish(wish, text, sizeof(text));
+	return nmhal_host_fail(host, NMHAL_E_NO_DEVICE,
+		"open: no FTDI board %s among %zu attached; plug it in, or name a module with ftdi_eeprom "
+		"(docs/ftdi.md)",
+		text, others);
+}
+
+static int fail_several(struct nmhal_host *host, const struct ftdi_find *finds, size_t count)
+{
+	char names[700] = "", uri[URI_SIZE];
+	size_t used = 0;
+
+	for (size_t n = 0; n < smaller(count, BOARDS) && used < sizeof(names); n++) {
+		print_uri(&finds[n], uri);
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", uri);
+	}
+	return nmhal_host_fail(host, NMHAL_E_NO_DEVICE, "open: %zu boards match; name one of %s", count, names);
+}
+
+/* The one board of the wish, or a sentence. */
+static int choose(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_wish *wish,
+	struct ftdi_find *chosen)
+{
+	struct ftdi_find finds[BOARDS], closed;
+	size_t count, others;
+	int error = ftdi_find(ftdi->usb_ctx, wish, finds, BOARDS, &count, &others, &closed), status = NMHAL_OK;
+
+	if (error)
+		status = nmhal_host_fail(host, NMHAL_E_IO, "open: list of USB devices: %s", libusb_strerror(error));
+	else if (!count)
+		status = fail_none(host, wish, others, &closed);
+	else if (count > 1)
+		status = fail_several(host, finds, count);
+	else if (finds[0].error == LIBUSB_ERROR_ACCESS)
+		status = nmhal_host_fail(host, NMHAL_E_ACCESS,
+			"open: %s: permission denied; install 70-nmhal.rules and replug", finds[0].node);
+	else if (finds[0].error)
+		status = nmhal_host_fail(host,
+			finds[0].error == LIBUSB_ERROR_NO_DEVICE ? NMHAL_E_GONE : NMHAL_E_IO, "open: %s: %s",
+			finds[0].node, libusb_strerror(finds[0].error));
+	else if (strcmp(finds[0].chip, "FT2232H"))
+		status = nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
+			"open: %s: the board has an %s; an FT2232H with its two MPSSE channels is needed",
+			finds[0].node, finds[0].chip);
+	if (status == NMHAL_OK)
+		*chosen = finds[0];
+	else
+		ftdi_find_free(finds, smaller(count, BOARDS));
+	return status;
+}
+
+static int read_keys(struct nmhal_host *host, const struct nmhal_uri *uri, struct ftdi_board *board,
+	struct ftdi_wish *wish)
+{
+	uint64_t clk_hz = 0, sck_hz = 0, strict = 0, latency = 0;
+	int status;
+
+	if (strcmp(nmhal_uri_board(uri), "tinyodin"))
+		return nmhal_host_fail(host, NMHAL_E_NO_DEVICE,
+			"open: no board %s behind an FT2232H; there is: tinyodin", nmhal_uri_board(uri));
+	status = nmhal_uri_number(host, uri, "clk_hz", CLK_HZ, CLK_MIN_HZ, CLK_MAX_HZ, &clk_hz);
+	if (status == NMHAL_OK)
+		status = nmhal_uri_number(host, uri, "sck_hz", 0, CLK_MIN_HZ / 4, SCK_MAX_HZ, &sck_hz);
+	if (status == NMHAL_OK)
+		status = nmhal_uri_number(host, uri, "strict", 0, 0, 1, &strict);
+	if (status == NMHAL_OK)
+		status = nmhal_uri_number(host, uri, "latency", LATENCY_MS, 1, 255, &latency);
+	*board = (struct ftdi_board){
+		.clk_hz = clk_hz,
+		.sck_hz = (uint32_t)sck_hz,
+		.strict = strict,
+		.latency_ms = (uint8_t)latency,
+		.default_timeout_ms = TIMEOUT_MS,
+	};
+	*wish = (struct ftdi_wish){nmhal_uri_value(uri, "product"), nmhal_uri_value(uri, "serial")};
+	return status;
+}
+
+static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus,
+	struct nmhal_stream *stream)
+{
+	struct ftdi_context *ftdi;
+	struct ftdi_board board;
+	struct ftdi_find find = {0};
+	struct ftdi_wish wish;
+	struct ftdi_port port;
+	int status = read_keys(host, uri, &board, &wish);
+
+	(void)stream;
+	if (status != NMHAL_OK)
+		return status;
+	ftdi = ftdi_new();
+	if (!ftdi)
+		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: libftdi or libusb could not start");
+	status = choose(host, ftdi, &wish, &find);
+	if (status != NMHAL_OK) {
+		ftdi_free(ftdi);
+		return status;
+	}
+	snprintf(board.serial, sizeof(board.serial), "%.31s", find.serial);
+	status = ftdi_port_open(host, ftdi, &find, &port);
+	ftdi_find_free(&find, 1);
+	if (status != NMHAL_OK) {
+		ftdi_free(ftdi);
+		return status;
+	}
+	status = ftdi_bus_open(host, &port, &board, deadline_ns, bus);
+	if (status != NMHAL_OK)
+		port.ops->close(port.self);
+	return status;
+}
+
+static int access_of(const struct ftdi_find *find)
+{
+	char holder[FTDI_HOLDER_SIZE];
+
+	if (find->error)
+		return NMHAL_E_ACCESS;
+	return ftdi_find_holder(find->node, holder) ? NMHAL_E_BUSY : NMHAL_OK;
+}
+
+static int link_enumerate(struct nmhal_found *found)
+{
+	const struct ftdi_wish wish = {NULL, NULL};
+	struct ftdi_find finds[BOARDS], closed;
+	size_t count = 0, others;
+	struct libusb_context *usb;
+	char uri[URI_SIZE];
+	int status = NMHAL_OK;
+
+	/* A machine without USB has no boards. */
+	if (libusb_init(&usb))
+		return NMHAL_OK;
+	if (ftdi_find(usb, &wish, finds, BOARDS, &count, &others, &closed))
+		count = 0;
+	count = smaller(count, BOARDS);
+	for (size_t n = 0; n < count && status == NMHAL_OK; n++) {
+		if (strcmp(finds[n].chip, "FT2232H"))
+			continue;
+		print_uri(&finds[n], uri);
+		status = nmhal_found_add(found, uri, "tinyodin", finds[n].serial, access_of(&finds[n]));
+	}
+	ftdi_find_free(finds, count);
+	libusb_exit(usb);
+	return status;
+}
+
+static const struct nmhal_key link_keys[] = {
+	{"serial", "serial number of the board"},
+	{"product", "product string of the board; without it and serial: one that begins with NMHAL"},
+	{"clk_hz", "CLK of the chip, 2000 to 1000000000 (default 50000000)"},
+	{"sck_hz", "SPI clock at most, up to a quarter of clk_hz (default)"},
+	{"strict", "1: ADDR[9:8] are set up before REQ, 3 bytes more an event (default 0)"},
+	{"latency", "latency timer in ms, 1 to 255 (default 2)"},
+	{NULL, NULL},
+};
+
+extern const struct nmhal_link nm_link_ftdi;
+const struct nmhal_link nm_link_ftdi = {
+	.abi = NMHAL_DRIVER_ABI,
+	.struct_size = sizeof(struct nmhal_link),
+	.scheme = "ftdi",
+	.summary = "chips on the two MPSSE channels of an FT2232H",
+	.default_board = "tinyodin",
+	.keys = link_keys,
+	.enumerate = link_enumerate,
+	.open = link_open,
+};

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Inference: the product, its axes, batches, clipping, refusals. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance.h"
+
+#define ROWS  3u
+#define COLS  5u
+#define BATCH 4u
+
+static const int8_t codes[ROWS][COLS] = {{1, 2, 3, 4, 5}, {-1, -2, -3, -4, -5}, {7, 0, -8, 6, -7}};
+static int16_t out[BATCH][COLS];
+
+/* A product of the codes above, from cell (0, 0); the inputs and outputs are dense. */
+static struct nmhal_inference product(const int8_t *in, uint32_t batch, int16_t *to)
+{
+	return (struct nmhal_inference){.struct_size = sizeof(struct nmhal_inference),
+		.region = {.rows = ROWS, .cols = COLS}, .in = in, .out = to, .batch = batch,
+		.in_type = NMHAL_CODE_I8, .out_type = NMHAL_CODE_I16};
+}
+
+/* Inputs of one bit suit any converter. */
+static const int8_t inputs[BATCH][ROWS] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0, 1}};
+
+START_TEST(rows_are_inputs_and_columns_are_outputs)
+{
+	struct nmhal_inference op = product(inputs[0], BATCH, out[0]);
+
+	NEED_CAN(NMHAL_CAN_INFER);
+	NEED(!strcmp(conf.caps.board, "null"), "exact products");
+	write_codes(0, 0, ROWS, COLS, codes[0]);
+	OK(nmhal_run_inference(conf.dev, &op));
+	for (uint32_t col = 0; col < COLS; col++) {
+		for (uint32_t row = 0; row < ROWS; row++)
+			ck_assert_int_eq(out[row][col], codes[row][col]);
+		ck_assert_int_eq(out[3][col], codes[0][col] + codes[2][col]);
+	}
+}
+END_TEST
+
+START_TEST(a_batch_equals_a_loop)
+{
+	struct nmhal_inference op = product(inputs[0], BATCH, out[0]);
+	int32_t wide[ROWS];
+	int16_t one[COLS];
+
+	NEED_CAN(NMHAL_CAN_INFER);
+	write_codes(0, 0, ROWS, COLS, codes[0]);
+	op.first_vector = 10;
+	OK(nmhal_run_inference(conf.dev, &op));
+	for (uint32_t vector = 0; vector < BATCH; vector++) {
+		op = product(inputs[vector], 1, one);
+		op.first_vector = 10 + vector;
+		OK(nmhal_run_inference(conf.dev, &op));
+		ck_assert_mem_eq(one, out[vector], sizeof(one));
+		for (uint32_t row = 0; row < ROWS; row++) /* the type of the inputs is the caller's matter */
+			wide[row] = inputs[vector][row];
+		op.in = wide;
+		op.in_type = NMHAL_CODE_I32;
+		OK(nmhal_run_inference(conf.dev, &op));
+		ck_assert_mem_eq(one, out[vector], sizeof(one));
+	}
+}
+END_TEST
+
+START_TEST(strides_leave_alone_what_lies_between)
+{
+	const int16_t in[2][ROWS + 1] = {{1, 0, 0, 99}, {0, 0, 1, 99}};
+	struct nmhal_inference op = product(inputs[0], BATCH, out[0]);
+	int32_t wide[2][COLS + 2];
+
+	NEED_CAN(NMHAL_CAN_INFER);
+	write_codes(0, 0, ROWS, COLS, codes[0]);
+	OK(nmhal_run_inference(conf.dev, &op));
+	op.in = in;
+	op.in_type = NMHAL_CODE_I16;
+	op.in_stride = ROWS + 1;
+	op.out = wide;
+	op.out_type = NMHAL_CODE_I32;
+	op.out_stride = COLS + 2;
+	op.batch = 1;
+	for (uint32_t n = 0; n < 2 * (COLS + 2); n++)
+		wide[n / (COLS + 2)][n % (COLS + 2)] = 77;
+	OK(nmhal_run_inference(conf.dev, &op));
+	for (uint32_t col = 0; col < COLS; col++)
+		ck_assert_int_eq(wide[0][col], out[0][col]);
+	ck_assert_int_eq(wide[0][COLS], 77);
+	ck_assert_int_eq(wide[0][COLS + 1], 77);
+	op.batch = 2;
+	NEED(!strcmp(conf.caps.board, "null"), "exact products");
+	OK(nmhal_run_inference(conf.dev, &op));
+	for (uint32_t col = 0; col < COLS; col++)
+		ck_assert_int_eq(wide[1][col], codes[2][col]);
+}
+END_TEST
+
+START_TEST(outputs_are_clipped_and_marked)
+{
+	const uint32_t rows = conf.caps.rows;
+	int8_t *in = calloc(rows, 1), *column = calloc(rows, 1);
+	uint8_t saturated = 9;
+	int16_t sum = 0;
+	struct nmhal_inference op = product(in, 1, &sum);
+	int64_t total = (int64_t)rows * conf.caps.weight_max * conf.caps.input_max;
+
+	ck_assert(in && column);
+	memset(in, (int)conf.caps.input_max, rows);
+	memset(column, (int)conf.caps.weight_max, rows);
+	if (can(__func__, NMHAL_CAN_INFER)) {
+		write_codes(0, 0, rows, 1, column);
+		op.region = (struct nmhal_region){.rows = rows, .cols = 1};
+		op.saturated = &saturated;
+		OK(nmhal_run_inference(conf.dev, &op));
+		ck_assert(sum >= conf.caps.output_min && sum <= conf.caps.output_max);
+		if (!strcmp(conf.caps.board, "null")) {
+			ck_assert_int_gt(total, conf.caps.output_max);
+			ck_assert_int_eq(sum, conf.caps.output_max);
+			ck_assert_uint_eq(saturated, 1);
+		}
+		memset(in, 0, rows);
+		OK(nmhal_run_inference(conf.dev, &op));
+		ck_assert_uint_eq(saturated, 0);
+	}
+	free(in);
+	free(column);
+}
+END_TEST
+
+START_TEST(bad_inferences_are_refused)
+{
+	struct nmhal_inference op = product(inputs[0], BATCH, out[0]);
+	int32_t far[ROWS] = {0};
+
+	NEED_CAN(NMHAL_CAN_INFER);
+	op.batch = 0;
+	FAILS(NMHAL_E_INVALID, "batch", nmhal_run_inference(conf.dev, &op));
+	op.batch = conf.caps.max_batch + 1;
+	FAILS(NMHAL_E_INVALID, "batch", nmhal_run_inference(conf.dev, &op));
+	op = product(inputs[0], BATCH, NULL);
+	FAILS(NMHAL_E_INVALID, "NULL", nmhal_run_inference(conf.dev, &op));
+	op = product(inputs[0], BATCH, out[0]);
+	op.in_stride = 1;
+	FAILS(NMHAL_E_INVALID, "stride", nmhal_run_inference(conf.dev, &op));
+	op = product(inputs[0], BATCH, out[0]);
+	op.region.row = conf.caps.rows;
+	FAILS(NMHAL_E_INVALID, "row", nmhal_run_inference(conf.dev, &op));
+	op = product(inputs[0], BATCH, out[0]);
+	op.flags = 1u << 31;
+	FAILS(NMHAL_E_INVALID, "flags", nmhal_run_inference(conf.dev, &op));
+	far[1] = conf.caps.input_max + 1;
+	op = product(inputs[0], 1, out[0]);
+	op.in = far;
+	op.in_type = NMHAL_CODE_I32;
+	FAILS(NMHAL_E_INVALID, "element 1", nmhal_run_inference(conf.dev, &op));
+	op.struct_size = 8;
+	FAILS(NMHAL_E_INVALID, "struct", nmhal_run_inference(conf.dev, &op));
+}
+END_TEST
+
+START_TEST(a_transposed_product_is_there_or_refused)
+{
+	const int8_t in[COLS] = {1};
+	struct nmhal_inference op = product(in, 1, out[0]);
+
+	NEED_CAN(NMHAL_CAN_INFER | NMHAL_CAN_INFER_TRANSPOSED);
+	op.flags = NMHAL_INFER_TRANSPOSED;
+	OK(nmhal_run_inference(conf.dev, &op));
+}
+END_TEST
+
+TCase *inference_tests(void)
+{
+	TCase *tcase = tcase_create("inference");
+
+	tcase_add_test(tcase, rows_are_inputs_and_columns_are_outputs);
+	tcase_add_test(tcase, a_batch_equals_a_loop);
+	tcase_add_test(tcase, strides_leave_alone_what_lies_between);
+	tcase_add_test(tcase, outputs_are_clipped_and_marked);
+	tcase_add_test(tcase, bad_inferences_are_refused);
+	tcase_add_test(tcase, a_transposed_product_is_there_or_refused);
+	return tcase;
+}
