@@ -49,7 +49,7 @@ static const struct argp_option bench_options[] = {
 	{0},
 };
 const struct argp bench_argp = {.options = bench_options, .parser = parse_bench,
-	.doc = "Overwrites weights, neurons and attributes while it runs and restores them."};
+	.doc = "\vOverwrites weights, neurons and attributes while it runs and restores them."};
 
 static double seconds(void)
 {
@@ -81,7 +81,7 @@ static double median(struct figure *figure)
 	return figure->count % 2 != 0 ? figure->values[half] : (figure->values[half - 1] + figure->values[half]) / 2;
 }
 
-/* ---- what is measured: each does one run and returns a status ---------------------------------------------------------- */
+/* ---- what is measured: each does one run and returns a status ---------------------------------------------------- */
 
 static int program_all(struct bench *bench, uint32_t flags)
 {
@@ -153,8 +153,9 @@ static int do_open_close(struct bench *bench)
 	return status;
 }
 
-/* Times bench->runs runs. A positive `items` turns seconds into items per second, a negative one into seconds * -items. */
-static int measure(struct bench *bench, const char *name, const char *unit, double items, int (*run)(struct bench *bench))
+/* Times bench->runs runs. A positive `items` turns seconds into items per second, a negative into seconds * -items. */
+static int measure(
+	struct bench *bench, const char *name, const char *unit, double items, int (*run)(struct bench *bench))
 {
 	struct figure *figure = add_figure(bench, name, unit);
 
@@ -172,12 +173,14 @@ static int measure(struct bench *bench, const char *name, const char *unit, doub
 	return PROBE_OK;
 }
 
-/* ---- the sequence -------------------------------------------------------------------------------------------------- */
+/* ---- the sequence ------------------------------------------------------------------------------------------------ */
 
 static int measure_weights(struct bench *bench)
 {
+	const int32_t codes[] = {bench->p->caps.weight_max, bench->p->caps.weight_min, 0};
+
 	for (size_t i = 0; i < (size_t)bench->p->caps.rows * bench->p->caps.cols; i++)
-		bench->codes[i] = (int16_t)(i % 3 == 0 ? bench->p->caps.weight_max : i % 3 == 1 ? bench->p->caps.weight_min : 0);
+		bench->codes[i] = (int16_t)codes[i % 3];
 	int code = measure(bench, "program_all", "ms", -1e3, do_program);
 	if (code == PROBE_OK)
 		code = measure(bench, "program_unchanged", "ms", -1e3, do_program_unchanged);
@@ -302,11 +305,12 @@ static int print_figures(struct bench *bench)
 		struct figure *figure = &bench->figures[i];
 		double middle = median(figure), least = figure->values[0], most = figure->values[figure->count - 1];
 		if (p->json)
-			json_object_set_new(list, figure->name, json_pack("{ss sf sf sf si}", "unit", figure->unit, "median", middle,
-				"min", least, "max", most, "runs", (int)figure->count));
+			json_object_set_new(list, figure->name,
+				json_pack("{ss sf sf sf si}", "unit", figure->unit, "median", middle, "min", least,
+					"max", most, "runs", (int)figure->count));
 		else
-			printf("%-18s %14.6g %-9s (%.6g..%.6g, %u runs)\n", figure->name, middle, figure->unit, least, most,
-				figure->count);
+			printf("%-18s %14.6g %-9s (%.6g..%.6g, %u runs)\n", figure->name, middle, figure->unit, least,
+				most, figure->count);
 	}
 	if (p->json)
 		return json_result(p, json_pack("{ss so}", "uri", nmhal_device_uri(p->dev), "figures", list));

@@ -39,16 +39,17 @@ static void print_options(const struct argp *argp)
 static const struct {
 	const char *command, *words;
 } words[] = {
-	{"completion", "bash"}, {"neurons", "set all"}, {"trace", "run"}, {"list", "sim"},
+	{"completion", "bash"}, {"help", "$commands"}, {"list", "sim"}, {"neurons", "set all"},
+	{"trace", "$([[ $previous != trace ]] || echo run)"},
 	{"attr", "$(\"${COMP_WORDS[0]}\" -q $device attr 2>/dev/null | awk '{print $1}')"},
-	{"help", "$commands"},
 };
 
 static const char head[] =
 	"# bash completion for nmhal-probe; made by `nmhal-probe completion bash`\n"
 	"_nmhal_probe()\n"
 	"{\n"
-	"\tlocal line=\"${COMP_LINE:0:COMP_POINT}\" global command='' device='' word current previous skip options candidates i\n"
+	"\tlocal line=\"${COMP_LINE:0:COMP_POINT}\" global command='' device='' options='' candidates=''\n"
+	"\tlocal word current previous skip i\n"
 	"\tlocal commands='";
 /* A URI holds ':' and '=', where bash splits words: the words are taken from the line itself. */
 static const char middle[] =

@@ -45,9 +45,9 @@ static int print_devices(const struct probe *p, const nmhal_device_list *list)
 		}
 		attached += info.emulated == 0;
 		if (p->json)
-			json_array_append_new(devices, json_pack("{ss ss ss ss sb ss}", "uri", info.uri, "board", info.board,
-				"driver", info.driver, "serial", info.serial, "emulated", (int)info.emulated,
-				"access", nmhal_status_name(info.access)));
+			json_array_append_new(devices, json_pack("{ss ss ss ss sb ss}",
+				"uri", info.uri, "board", info.board, "driver", info.driver, "serial", info.serial,
+				"emulated", (int)info.emulated, "access", nmhal_status_name(info.access)));
 		else
 			printf("%-32s %-10s %-8s %-12s %s%s\n", info.uri, info.board, info.driver,
 				info.serial[0] != '\0' ? info.serial : "-", access_word(info.access),
@@ -104,9 +104,11 @@ static json_t *attr_json(const struct nmhal_attr_info *info, const struct nmhal_
 	static const char *const types[] = {"", "bool", "int", "real"};
 	bool real = info->type == NMHAL_ATTR_REAL;
 
-	return json_pack("{so ss so so ss ss sb sb}", "value", attr_number(value),
-		"type", info->type < 4 ? types[info->type] : "", "min", real ? json_real(info->real_min) : json_integer(info->min),
-		"max", real ? json_real(info->real_max) : json_integer(info->max), "unit", info->unit, "summary", info->summary,
+	return json_pack("{so ss so so ss ss sb sb}",
+		"value", attr_number(value), "type", info->type < 4 ? types[info->type] : "",
+		"min", real ? json_real(info->real_min) : json_integer(info->min),
+		"max", real ? json_real(info->real_max) : json_integer(info->max),
+		"unit", info->unit, "summary", info->summary,
 		"writable", (info->flags & NMHAL_ATTR_WRITABLE) != 0, "saved", (info->flags & NMHAL_ATTR_SAVED) != 0);
 }
 
@@ -232,11 +234,19 @@ static const struct {
 	uint64_t bit;
 	const char *name;
 } features[] = {
-	{NMHAL_CAN_READ_WEIGHTS, "read_weights"}, {NMHAL_CAN_ADD_WEIGHTS, "add_weights"}, {NMHAL_CAN_NEURONS, "neurons"},
-	{NMHAL_CAN_RESET_STATE, "reset_state"}, {NMHAL_CAN_SPIKES, "spikes"}, {NMHAL_CAN_LEAK_EVENTS, "leak_events"},
-	{NMHAL_CAN_VIRTUAL_EVENTS, "virtual_events"}, {NMHAL_CAN_ATTRIBUTE, "attribute"}, {NMHAL_CAN_ORDER, "order"},
-	{NMHAL_CAN_BACK_TO_BACK, "back_to_back"}, {NMHAL_CAN_INFER, "infer"},
-	{NMHAL_CAN_INFER_TRANSPOSED, "infer_transposed"}, {NMHAL_CAN_RESET, "reset"},
+	{NMHAL_CAN_READ_WEIGHTS, "read_weights"},
+	{NMHAL_CAN_ADD_WEIGHTS, "add_weights"},
+	{NMHAL_CAN_NEURONS, "neurons"},
+	{NMHAL_CAN_RESET_STATE, "reset_state"},
+	{NMHAL_CAN_SPIKES, "spikes"},
+	{NMHAL_CAN_LEAK_EVENTS, "leak_events"},
+	{NMHAL_CAN_VIRTUAL_EVENTS, "virtual_events"},
+	{NMHAL_CAN_ATTRIBUTE, "attribute"},
+	{NMHAL_CAN_ORDER, "order"},
+	{NMHAL_CAN_BACK_TO_BACK, "back_to_back"},
+	{NMHAL_CAN_INFER, "infer"},
+	{NMHAL_CAN_INFER_TRANSPOSED, "infer_transposed"},
+	{NMHAL_CAN_RESET, "reset"},
 };
 
 static const char *const counters[] = {"cycles", "sops", "queue_dropped", "spi_frames", "events_in", "events_out"};
@@ -289,7 +299,8 @@ static int info_text(const struct probe *p)
 	const struct nmhal_device_caps *c = &p->caps;
 	uint64_t value;
 
-	printf("%-10s %s\n%-10s %s\n%-10s %s\n", "uri", nmhal_device_uri(p->dev), "board", c->board, "driver", c->driver);
+	printf("%-10s %s\n%-10s %s\n", "uri", nmhal_device_uri(p->dev), "board", c->board);
+	printf("%-10s %s\n", "driver", c->driver);
 	if (c->serial[0] != '\0')
 		printf("%-10s %s\n", "serial", c->serial);
 	if (c->firmware[0] != '\0')

@@ -24,10 +24,12 @@ static error_t parse_assignment(struct neurons_args *args, const char *text)
 	int64_t value;
 
 	for (size_t i = 0; equals != NULL && i < FIELDS; i++) {
-		if (strlen(field_names[i]) != (size_t)(equals - text) || strncmp(field_names[i], text, (size_t)(equals - text)) != 0)
+		if (strlen(field_names[i]) != (size_t)(equals - text) ||
+			strncmp(field_names[i], text, (size_t)(equals - text)) != 0)
 			continue;
 		if (!parse_number(equals + 1, INT32_MIN, INT32_MAX, &value) || (i == 3 && (value < 0 || value > 1)))
-			return usage_error(args->p, "%s: %s is not a number%s", text, equals + 1, i == 3 ? " 0 or 1" : "");
+			return usage_error(args->p, "%s: %s is not a number%s", text, equals + 1,
+				i == 3 ? " 0 or 1" : "");
 		args->given[i] = true;
 		args->values[i] = (int32_t)value;
 		return 0;
@@ -75,7 +77,7 @@ static const struct argp_option neurons_options[] = {
 };
 const struct argp neurons_argp = {.options = neurons_options, .parser = parse_neurons,
 	.args_doc = "[RANGE]\nset RANGE FIELD=VALUE...",
-	.doc = "RANGE is 7, 3..7, 3.. or all; FIELD is threshold, leak, potential or enabled."};
+	.doc = "\vRANGE is 7, 3..7, 3.. or all; FIELD is threshold, leak, potential or enabled."};
 
 static int set_range(const struct probe *p, const struct neurons_args *args, uint32_t first, uint32_t count,
 	struct nmhal_neuron *neurons)
@@ -94,9 +96,10 @@ static int set_range(const struct probe *p, const struct neurons_args *args, uin
 	if (status != NMHAL_OK)
 		return probe_fail_last(p, status);
 	if (p->json)
-		return json_result(p, json_pack("{sI sI sI}", "core", (json_int_t)args->core, "first", (json_int_t)first,
-			"count", (json_int_t)count));
-	probe_note(p, "%s: neurons %u..%u of core %u set", nmhal_device_uri(p->dev), first, first + count - 1, args->core);
+		return json_result(p, json_pack("{sI sI sI}", "core", (json_int_t)args->core,
+			"first", (json_int_t)first, "count", (json_int_t)count));
+	probe_note(p, "%s: neurons %u..%u of core %u set", nmhal_device_uri(p->dev), first, first + count - 1,
+		args->core);
 	return PROBE_OK;
 }
 
@@ -106,15 +109,17 @@ static int show_range(const struct probe *p, const struct neurons_args *args, ui
 	json_t *list = json_array();
 
 	if (!p->json)
-		puts(args->csv ? "neuron,threshold,leak,potential,enabled" : "neuron threshold  leak potential enabled");
+		puts(args->csv ? "neuron,threshold,leak,potential,enabled"
+			       : "neuron threshold  leak potential enabled");
 	for (uint32_t i = 0; i < count; i++) {
 		const struct nmhal_neuron *n = &neurons[i];
 		if (p->json)
-			json_array_append_new(list, json_pack("{sI si si si sb}", "neuron", (json_int_t)(first + i), "threshold",
-				(int)n->threshold, "leak", (int)n->leak, "potential", (int)n->potential, "enabled", (int)n->enabled));
+			json_array_append_new(list, json_pack("{sI si si si sb}", "neuron", (json_int_t)first + i,
+				"threshold", (int)n->threshold, "leak", (int)n->leak, "potential", (int)n->potential,
+				"enabled", (int)n->enabled));
 		else
-			printf(args->csv ? "%u,%d,%d,%d,%u\n" : "%6u %9d %5d %9d %7u\n", first + i, n->threshold, n->leak,
-				n->potential, n->enabled);
+			printf(args->csv ? "%u,%d,%d,%d,%u\n" : "%6u %9d %5d %9d %7u\n", first + i, n->threshold,
+				n->leak, n->potential, n->enabled);
 	}
 	if (p->json)
 		return json_result(p, json_pack("{sI so}", "core", (json_int_t)args->core, "neurons", list));
@@ -136,8 +141,8 @@ int cmd_neurons(struct probe *p, const struct command *self, int argc, char **ar
 	if (code != PROBE_OK)
 		return code;
 	if (!parse_range(args.range != NULL ? args.range : "all", p->caps.cols, &first, &count))
-		return probe_fail(p, NMHAL_E_INVALID, "neurons: %s: a neuron or range N..M within 0..%u expected", args.range,
-			p->caps.cols - 1);
+		return probe_fail(p, NMHAL_E_INVALID, "neurons: %s: a neuron or range N..M within 0..%u expected",
+			args.range, p->caps.cols - 1);
 	struct nmhal_neuron *neurons = calloc(count, sizeof(*neurons));
 	if (neurons == NULL)
 		return probe_no_memory(p);

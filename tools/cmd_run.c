@@ -69,7 +69,9 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 		args->input = arg;
 		return 0;
 	case ARGP_KEY_END:
-		return args->input != NULL || args->p->help ? 0 : usage_error(args->p, "FILE is missing (- for standard input)");
+		if (args->input != NULL || args->p->help)
+			return 0;
+		return usage_error(args->p, "FILE is missing (- for standard input)");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -87,7 +89,8 @@ static const struct argp_option run_options[] = {
 	{0},
 };
 const struct argp run_argp = {.options = run_options, .parser = parse_run, .args_doc = "FILE|-",
-	.doc = "FILE is CSV with the header step,kind,core,address,value; kinds are spike, virtual, leak_all, leak_one."};
+	.doc = "\vFILE is CSV with the header step,kind,core,address,value;"
+	" kinds are spike, virtual, leak_all, leak_one."};
 
 /* A run in progress: where it stands, and what came out. */
 struct job {
@@ -170,9 +173,15 @@ static int run_part(struct job *job)
 		job->in.events[job->next + i].step -= job->step;
 	struct nmhal_spike_run op = {.struct_size = sizeof(op), .in = count > 0 ? job->in.events + job->next : NULL,
 		.in_count = count, .steps = end - job->step, .out = job->buffer, .out_capacity = BUFFER_EVENTS,
-		.max_events_per_input = job->args->max_events, .flags = job->args->flags, .timeout_ms = job->p->timeout_ms};
+		.max_events_per_input = job->args->max_events, .flags = job->args->flags,
+		.timeout_ms = job->p->timeout_ms};
 	int status = nmhal_run_spikes(job->p->dev, &op, &report);
-	int code = status == NMHAL_OK ? PROBE_OK : probe_fail_last(job->p, status);
+	int code = PROBE_OK;
+	if (status != NMHAL_OK && job->step > 0)
+		code = probe_fail(job->p, status, "%s; steps are counted from step %" PRIu64, nmhal_last_error(),
+			job->step);
+	else if (status != NMHAL_OK)
+		code = probe_fail_last(job->p, status);
 	int take_code = take_part(job, &report);
 	job->step = end;
 	job->next += count;
@@ -186,10 +195,12 @@ static int run_all(struct job *job)
 
 	progress_start(job->p, &bar, "run", job->steps);
 	bar.on = bar.on && (job->csv != stdout || !isatty(STDOUT_FILENO));
-	while (job->step < job->steps && code == PROBE_OK) {
+	/* After a write error, which is told at the end, nothing more can be kept. */
+	while (job->step < job->steps && code == PROBE_OK && (job->csv == NULL || !ferror(job->csv))) {
 		progress_at(&bar, job->step);
 		if (signals_interrupted())
-			code = probe_fail(job->p, NMHAL_E_CANCELED, "%s: run: interrupted after %" PRIu64 " of %" PRIu64 " steps",
+			code = probe_fail(job->p, NMHAL_E_CANCELED,
+				"%s: run: interrupted after %" PRIu64 " of %" PRIu64 " steps",
 				nmhal_device_uri(job->p->dev), job->step, job->steps);
 		else
 			code = run_part(job);
@@ -224,8 +235,8 @@ static void print_report(const struct job *job)
 		snprintf(text + used, sizeof(text) - used, " = %.6g ms at %.6g MHz",
 			(double)total->cycles * 1e3 / (double)clock_of(job), (double)clock_of(job) / 1e6);
 	}
-	probe_note(job->p, "run of %" PRIu64 " steps: %" PRIu64 " events in, %" PRIu64 " out%s", job->steps, total->events_in,
-		total->events_out, text);
+	probe_note(job->p, "run of %" PRIu64 " steps: %" PRIu64 " events in, %" PRIu64 " out%s", job->steps,
+		total->events_in, total->events_out, text);
 }
 
 static int print_json(const struct job *job)
@@ -254,8 +265,8 @@ static int open_output(struct job *job)
 	if (args->output != NULL) {
 		job->csv = fopen(args->output, "w");
 		if (job->csv == NULL)
-			return probe_fail(job->p, errno == EACCES ? NMHAL_E_ACCESS : NMHAL_E_IO, "%s: write: %s", args->output,
-				strerror(errno));
+			return probe_fail(job->p, errno == EACCES ? NMHAL_E_ACCESS : NMHAL_E_IO, "%s: write: %s",
+				args->output, strerror(errno));
 	} else if (!job->p->json && !args->raster) {
 		job->csv = stdout;
 	}
@@ -324,7 +335,9 @@ int cmd_run(struct probe *p, const struct command *self, int argc, char **argv)
 	if (code == PROBE_OK)
 		code = events_check(p, args.input, &job.in, args.steps);
 	if (code == PROBE_OK) {
-		job.steps = args.steps > 0 ? args.steps : job.in.count > 0 ? job.in.events[job.in.count - 1].step + 1 : 0;
+		job.steps = args.steps;
+		if (job.steps == 0 && job.in.count > 0)
+			job.steps = job.in.events[job.in.count - 1].step + 1;
 		code = close_output(&job, run_job(&job));
 	}
 	events_free(&job.in);

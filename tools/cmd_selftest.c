@@ -29,7 +29,8 @@ static void print_part(const char *name, const char *unit, const struct part_res
 
 static json_t *part_json(const struct part_result *result, int code)
 {
-	json_t *object = json_pack("{ss sI}", "result", result_word(result, code), "compared", (json_int_t)result->compared);
+	json_t *object =
+		json_pack("{ss sI}", "result", result_word(result, code), "compared", (json_int_t)result->compared);
 
 	if (result->skipped != NULL)
 		json_object_set_new(object, "reason", json_string(result->skipped));
@@ -55,8 +56,8 @@ static int run_parts(struct probe *p, json_t *list)
 			print_part(parts[i].name, parts[i].unit, &result, code);
 		json_decref(result.place);
 		if (code == PROBE_DIFFERENT)
-			worst = probe_fail(p, NMHAL_E_VERIFY, "%s: selftest of %s: %s", nmhal_device_uri(p->dev), parts[i].name,
-				result.fault);
+			worst = probe_fail(p, NMHAL_E_VERIFY, "%s: selftest of %s: %s", nmhal_device_uri(p->dev),
+				parts[i].name, result.fault);
 	}
 	return worst;
 }
@@ -77,8 +78,8 @@ int cmd_selftest(struct probe *p, const struct command *self, int argc, char **a
 	code = run_parts(p, list);
 	code = backup_restore(p, image, code);
 	if (p->json && (code == PROBE_OK || code == PROBE_DIFFERENT)) {
-		int print_code = json_result(p, json_pack("{ss sb sO}", "uri", nmhal_device_uri(p->dev), "passed", code == PROBE_OK,
-			"parts", list));
+		int print_code = json_result(p, json_pack("{ss sb sO}", "uri", nmhal_device_uri(p->dev),
+			"passed", code == PROBE_OK, "parts", list));
 		code = code == PROBE_OK ? print_code : code;
 	}
 	json_decref(list);

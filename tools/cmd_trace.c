@@ -32,8 +32,8 @@ static error_t parse_trace(int key, char *arg, struct argp_state *state)
 }
 
 const struct argp trace_argp = {.parser = parse_trace, .args_doc = "run FILE...",
-	.doc = "FILE is a .jsonl trace of mode idle, also gzipped. It is programmed and run through the library; every output,"
-	" its order and all final neuron words are compared."};
+	.doc = "\vFILE is a .jsonl trace of mode idle, also gzipped. It is programmed and run through the library;"
+	" every output, its order and all final neuron words are compared."};
 
 struct totals {
 	uint64_t episodes, different, events, outputs;
@@ -43,8 +43,8 @@ struct totals {
 static int check_device(const struct probe *p)
 {
 	static const char *const wanted[] = {"open_loop", "output_source", "max_neuron"};
-	const uint64_t features = NMHAL_CAN_NEURONS | NMHAL_CAN_SPIKES | NMHAL_CAN_LEAK_EVENTS | NMHAL_CAN_VIRTUAL_EVENTS
-		| NMHAL_CAN_ATTRIBUTE | NMHAL_CAN_ORDER;
+	const uint64_t features = NMHAL_CAN_NEURONS | NMHAL_CAN_SPIKES | NMHAL_CAN_LEAK_EVENTS |
+				  NMHAL_CAN_VIRTUAL_EVENTS | NMHAL_CAN_ATTRIBUTE | NMHAL_CAN_ORDER;
 	struct nmhal_attr_info info = {.struct_size = sizeof(info)};
 	unsigned found = 0;
 
@@ -55,8 +55,10 @@ static int check_device(const struct probe *p)
 	if (found == 7 && (p->caps.features & features) == features && p->caps.rows == TRACE_NEURONS
 			&& p->caps.cols == TRACE_NEURONS && p->caps.weight_min <= -8 && p->caps.weight_max >= 7)
 		return PROBE_OK;
-	return probe_fail(p, NMHAL_E_UNSUPPORTED, "%s: trace run: the %s is no tinyODIN (256 x 256 weights -8..7, neurons, ordered"
-		" spikes, open_loop, output_source, max_neuron)", nmhal_device_uri(p->dev), p->caps.board);
+	return probe_fail(p, NMHAL_E_UNSUPPORTED,
+		"%s: trace run: the %s is no tinyODIN (256 x 256 weights -8..7, neurons, ordered spikes,"
+		" open_loop, output_source, max_neuron)",
+		nmhal_device_uri(p->dev), p->caps.board);
 }
 
 static int program_episode(const struct probe *p, const struct trace_episode *episode)
@@ -175,7 +177,8 @@ static int run_episode(const struct probe *p, const struct trace_episode *episod
 	return code;
 }
 
-static int do_episode(const struct probe *p, const char *path, const struct trace_episode *episode, struct totals *totals)
+static int do_episode(
+	const struct probe *p, const char *path, const struct trace_episode *episode, struct totals *totals)
 {
 	char why[320] = "";
 	int code = program_episode(p, episode);
@@ -189,9 +192,9 @@ static int do_episode(const struct probe *p, const char *path, const struct trac
 	totals->outputs += episode->out_count;
 	totals->different += why[0] != '\0';
 	if (p->json)
-		json_array_append_new(totals->list, json_pack("{ss ss sI sI sb ss*}", "file", path, "id", episode->id, "events",
-			(json_int_t)episode->in_count, "outputs", (json_int_t)episode->out_count, "identical", why[0] == '\0',
-			"difference", why[0] != '\0' ? why : NULL));
+		json_array_append_new(totals->list, json_pack("{ss ss sI sI sb ss*}", "file", path, "id", episode->id,
+			"events", (json_int_t)episode->in_count, "outputs", (json_int_t)episode->out_count,
+			"identical", why[0] == '\0', "difference", why[0] != '\0' ? why : NULL));
 	else if (why[0] == '\0')
 		printf("%s: episode %s: identical: %zu events, %zu outputs, %u neuron words\n", path, episode->id,
 			episode->in_count, episode->out_count, TRACE_NEURONS);
@@ -199,7 +202,8 @@ static int do_episode(const struct probe *p, const char *path, const struct trac
 		printf("%s: episode %s: DIFFERENT: %s\n", path, episode->id, why);
 	fflush(stdout);
 	if (why[0] != '\0')
-		probe_fail(p, NMHAL_E_VERIFY, "%s: trace %s: episode %s: %s", nmhal_device_uri(p->dev), path, episode->id, why);
+		probe_fail(p, NMHAL_E_VERIFY, "%s: trace %s: episode %s: %s", nmhal_device_uri(p->dev), path,
+			episode->id, why);
 	return PROBE_OK;
 }
 
@@ -214,7 +218,8 @@ static int do_file(const struct probe *p, const char *path, struct totals *total
 		if (code != PROBE_OK || episode == NULL)
 			break;
 		if (signals_interrupted())
-			code = probe_fail(p, NMHAL_E_CANCELED, "%s: trace %s: interrupted", nmhal_device_uri(p->dev), path);
+			code = probe_fail(
+				p, NMHAL_E_CANCELED, "%s: trace %s: interrupted", nmhal_device_uri(p->dev), path);
 		else
 			code = do_episode(p, path, episode, totals);
 		trace_episode_free(episode);
@@ -228,8 +233,8 @@ static int print_totals(const struct probe *p, const struct totals *totals)
 	if (totals->episodes == 0 || totals->events == 0)
 		return probe_fail(p, NMHAL_E_STATE, "trace run: 0 events compared");
 	if (!p->json) {
-		printf("%" PRIu64 " episodes, %" PRIu64 " events, %" PRIu64 " outputs compared: ", totals->episodes, totals->events,
-			totals->outputs);
+		printf("%" PRIu64 " episodes, %" PRIu64 " events, %" PRIu64 " outputs compared: ", totals->episodes,
+			totals->events, totals->outputs);
 		if (totals->different == 0)
 			puts("identical");
 		else

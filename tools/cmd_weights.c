@@ -10,13 +10,25 @@
 
 #define BLOCK_ROWS 16u /* rows of one call, so that the bar moves and an interrupt is quick */
 
+struct region_option {
+	struct nmhal_region region;
+	bool given;
+};
+
+static error_t parse_region_option(struct probe *p, const char *text, struct region_option *option)
+{
+	option->given = true;
+	if (parse_region(text, &option->region))
+		return 0;
+	return usage_error(p, "--region %s: CORE,ROW,COL or CORE,ROW,COL,ROWS,COLS expected", text);
+}
+
 /* ---- program ----------------------------------------------------------------------------------------------------- */
 
 struct program_args {
 	struct probe *p;
 	const char *file;
-	struct nmhal_region region;
-	bool has_region;
+	struct region_option region;
 	uint32_t flags;
 };
 
@@ -26,9 +38,7 @@ static error_t parse_program(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'r':
-		args->has_region = true;
-		return parse_region(arg, &args->region) ? 0
-			: usage_error(args->p, "--region %s: CORE,ROW,COL or CORE,ROW,COL,ROWS,COLS expected", arg);
+		return parse_region_option(args->p, arg, &args->region);
 	case 'V':
 		args->flags |= NMHAL_PROGRAM_VERIFY;
 		return 0;
@@ -53,13 +63,16 @@ static const struct argp_option program_options[] = {
 	{"only-changed", 'c', NULL, 0, "Write only cells whose code differs", 0},
 	{0},
 };
-const struct argp program_argp = {.options = program_options, .parser = parse_program, .args_doc = "IMAGE.h5|WEIGHTS.npy"};
+const struct argp program_argp = {
+	.options = program_options, .parser = parse_program, .args_doc = "IMAGE.h5|WEIGHTS.npy"};
 
-static int program_result(const struct probe *p, const struct program_args *args, const struct nmhal_program_report *report)
+static int program_result(
+	const struct probe *p, const struct program_args *args, const struct nmhal_program_report *report)
 {
 	if (p->json)
 		return json_result(p, json_pack("{ss sI sI sb}", "file", args->file,
-			"cells_written", (json_int_t)report->cells_written, "cells_skipped", (json_int_t)report->cells_skipped,
+			"cells_written", (json_int_t)report->cells_written,
+			"cells_skipped", (json_int_t)report->cells_skipped,
 			"verified", (args->flags & NMHAL_PROGRAM_VERIFY) != 0));
 	probe_note(p, "%s: %" PRIu64 " cells written, %" PRIu64 " already had their code%s", nmhal_device_uri(p->dev),
 		report->cells_written, report->cells_skipped,
@@ -72,9 +85,9 @@ static int program_image(struct probe *p, const struct program_args *args)
 	struct nmhal_program_report report = {.struct_size = sizeof(report)};
 	nmhal_image *image = NULL;
 
-	if (args->has_region)
-		return probe_fail(p, NMHAL_E_INVALID, "program: %s: --region goes with a .npy file, an image is a whole chip",
-			args->file);
+	if (args->region.given)
+		return probe_fail(p, NMHAL_E_INVALID,
+			"program: %s: --region goes with a .npy file, an image is a whole chip", args->file);
 	int status = nmhal_image_load(args->file, &image);
 	if (status != NMHAL_OK)
 		return probe_fail_last(p, status);
@@ -90,25 +103,29 @@ static int program_image(struct probe *p, const struct program_args *args)
 /* Shape and codes are checked here, since the blocks below are separate calls. */
 static int check_matrix(const struct probe *p, const struct program_args *args, const struct npy_matrix *matrix)
 {
-	const struct nmhal_region *region = &args->region;
-	uint32_t rows = region->rows > 0 ? region->rows : matrix->rows, cols = region->cols > 0 ? region->cols : matrix->cols;
+	const struct nmhal_region *region = &args->region.region;
+	uint32_t rows = region->rows > 0 ? region->rows : matrix->rows;
+	uint32_t cols = region->cols > 0 ? region->cols : matrix->cols;
 
-	if (!args->has_region && (matrix->rows != p->caps.rows || matrix->cols != p->caps.cols))
-		return probe_fail(p, NMHAL_E_INVALID, "program: %s: the matrix is %u x %u, a core is %u x %u; --region says where"
-			" a part goes", args->file, matrix->rows, matrix->cols, p->caps.rows, p->caps.cols);
+	if (!args->region.given && (matrix->rows != p->caps.rows || matrix->cols != p->caps.cols))
+		return probe_fail(p, NMHAL_E_INVALID,
+			"program: %s: the matrix is %u x %u, a core is %u x %u; --region says where a part goes",
+			args->file, matrix->rows, matrix->cols, p->caps.rows, p->caps.cols);
 	if (matrix->rows != rows || matrix->cols != cols)
-		return probe_fail(p, NMHAL_E_INVALID, "program: %s: the matrix is %u x %u, --region is %u x %u", args->file,
-			matrix->rows, matrix->cols, rows, cols);
+		return probe_fail(p, NMHAL_E_INVALID, "program: %s: the matrix is %u x %u, --region is %u x %u",
+			args->file, matrix->rows, matrix->cols, rows, cols);
 	if (region->core >= p->caps.cores || region->row >= p->caps.rows || rows > p->caps.rows - region->row
 			|| region->col >= p->caps.cols || cols > p->caps.cols - region->col)
-		return probe_fail(p, NMHAL_E_INVALID, "program: %s: %u x %u cells from core %u, row %u, column %u do not fit %u"
-			" core(s) of %u x %u", args->file, rows, cols, region->core, region->row, region->col, p->caps.cores,
-			p->caps.rows, p->caps.cols);
+		return probe_fail(p, NMHAL_E_INVALID,
+			"program: %s: %u x %u cells from core %u, row %u, column %u do not fit %u core(s) of %u x %u",
+			args->file, rows, cols, region->core, region->row, region->col, p->caps.cores, p->caps.rows,
+			p->caps.cols);
 	for (size_t i = 0; i < (size_t)rows * cols; i++) {
 		int32_t code = matrix->codes[i];
 		if (code < p->caps.weight_min || code > p->caps.weight_max)
-			return probe_fail(p, NMHAL_E_INVALID, "program: %s: row %zu, column %zu: weight %d is outside %d..%d",
-				args->file, i / cols, i % cols, code, p->caps.weight_min, p->caps.weight_max);
+			return probe_fail(p, NMHAL_E_INVALID,
+				"program: %s: row %zu, column %zu: weight %d is outside %d..%d", args->file, i / cols,
+				i % cols, code, p->caps.weight_min, p->caps.weight_max);
 	}
 	return PROBE_OK;
 }
@@ -124,10 +141,12 @@ static int program_matrix(struct probe *p, const struct program_args *args, cons
 	progress_start(p, &bar, "program", matrix->rows);
 	for (uint32_t row = 0; row < matrix->rows && code == PROBE_OK; row += BLOCK_ROWS) {
 		uint32_t rows = matrix->rows - row < BLOCK_ROWS ? matrix->rows - row : BLOCK_ROWS;
-		struct nmhal_program op = {.struct_size = sizeof(op), .codes = matrix->codes + (size_t)row * matrix->cols,
-			.code_type = NMHAL_CODE_I32, .flags = args->flags, .timeout_ms = p->timeout_ms};
-		op.region = (struct nmhal_region){.core = args->region.core, .row = args->region.row + row,
-			.col = args->region.col, .rows = rows, .cols = matrix->cols};
+		struct nmhal_program op = {.struct_size = sizeof(op), .region = args->region.region,
+			.codes = matrix->codes + (size_t)row * matrix->cols, .code_type = NMHAL_CODE_I32,
+			.flags = args->flags, .timeout_ms = p->timeout_ms};
+		op.region.row += row;
+		op.region.rows = rows;
+		op.region.cols = matrix->cols;
 		int status = nmhal_program_weights(p->dev, &op, &report);
 		if (status != NMHAL_OK) {
 			progress_end(&bar);
@@ -186,8 +205,7 @@ int cmd_program(struct probe *p, const struct command *self, int argc, char **ar
 struct weights_args {
 	struct probe *p;
 	const char *output;
-	struct nmhal_region region;
-	bool has_region;
+	struct region_option region;
 };
 
 static error_t parse_weights(int key, char *arg, struct argp_state *state)
@@ -196,14 +214,13 @@ static error_t parse_weights(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'r':
-		args->has_region = true;
-		return parse_region(arg, &args->region) ? 0
-			: usage_error(args->p, "--region %s: CORE,ROW,COL or CORE,ROW,COL,ROWS,COLS expected", arg);
+		return parse_region_option(args->p, arg, &args->region);
 	case 'o':
 		args->output = arg;
 		if (has_suffix(arg, ".npy") || has_suffix(arg, ".h5") || has_suffix(arg, ".hdf5"))
 			return 0;
-		return usage_error(args->p, "--output %s: the name must end in .npy (weights) or .h5 (chip image)", arg);
+		return usage_error(args->p, "--output %s: the name must end in .npy (weights) or .h5 (chip image)",
+			arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -211,7 +228,8 @@ static error_t parse_weights(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option weights_options[] = {
 	{"region", 'r', "CORE,ROW,COL[,ROWS,COLS]", 0, "Part to read (default: all of core 0)", 0},
-	{"output", 'o', "FILE", 0, "Write FILE.npy (weights) or FILE.h5 (image of the whole chip) instead of a heat map", 0},
+	{"output", 'o', "FILE", 0,
+		"Write FILE.npy (weights) or FILE.h5 (image of the whole chip) instead of a heat map", 0},
 	{0},
 };
 const struct argp weights_argp = {.options = weights_options, .parser = parse_weights};
@@ -220,8 +238,9 @@ static int save_image(const struct probe *p, const struct weights_args *args)
 {
 	nmhal_image *image = NULL;
 
-	if (args->has_region)
-		return probe_fail(p, NMHAL_E_INVALID, "weights: --region goes with a .npy file, an image is a whole chip");
+	if (args->region.given)
+		return probe_fail(p, NMHAL_E_INVALID,
+			"weights: --region goes with a .npy file, an image is a whole chip");
 	int status = nmhal_image_capture(p->dev, p->timeout_ms, &image);
 	if (status == NMHAL_OK)
 		status = nmhal_image_save(image, args->output);
@@ -244,7 +263,8 @@ static int read_blocks(const struct probe *p, const struct nmhal_region *region,
 		struct nmhal_region block = *region;
 		block.row += row;
 		block.rows = region->rows - row < BLOCK_ROWS ? region->rows - row : BLOCK_ROWS;
-		status = nmhal_read_weights(p->dev, &block, codes + (size_t)row * region->cols, 0, NMHAL_CODE_I16, p->timeout_ms);
+		status = nmhal_read_weights(p->dev, &block, codes + (size_t)row * region->cols, 0, NMHAL_CODE_I16,
+			p->timeout_ms);
 		progress_at(&bar, row + block.rows);
 	}
 	progress_end(&bar);
@@ -262,7 +282,8 @@ static json_t *region_json(const struct nmhal_region *region, const int16_t *cod
 		json_array_append_new(rows, line);
 	}
 	return json_pack("{sI sI sI sI sI so}", "core", (json_int_t)region->core, "row", (json_int_t)region->row,
-		"col", (json_int_t)region->col, "rows", (json_int_t)region->rows, "cols", (json_int_t)region->cols, "codes", rows);
+		"col", (json_int_t)region->col, "rows", (json_int_t)region->rows, "cols", (json_int_t)region->cols,
+		"codes", rows);
 }
 
 static int show_weights(const struct probe *p, const struct weights_args *args, const struct nmhal_region *region,
@@ -273,9 +294,11 @@ static int show_weights(const struct probe *p, const struct weights_args *args, 
 		if (error != 0)
 			return probe_fail(p, NMHAL_E_IO, "%s: write: %s", args->output, strerror(error));
 	}
+	if (p->json && args->output == NULL)
+		return json_result(p, region_json(region, codes));
 	if (p->json)
-		return json_result(p, args->output == NULL ? region_json(region, codes) : json_pack("{ss sI sI}", "file",
-			args->output, "rows", (json_int_t)region->rows, "cols", (json_int_t)region->cols));
+		return json_result(p, json_pack("{ss sI sI}", "file", args->output, "rows", (json_int_t)region->rows,
+			"cols", (json_int_t)region->cols));
 	if (args->output != NULL) {
 		probe_note(p, "%s: %u x %u weights written", args->output, region->rows, region->cols);
 		return PROBE_OK;
@@ -302,11 +325,12 @@ int cmd_weights(struct probe *p, const struct command *self, int argc, char **ar
 		return code;
 	if (args.output != NULL && !has_suffix(args.output, ".npy"))
 		return save_image(p, &args);
-	struct nmhal_region region = args.region;
+	struct nmhal_region region = args.region.region;
 	if (region.core >= p->caps.cores || region.row >= p->caps.rows || region.col >= p->caps.cols
 			|| region.rows > p->caps.rows - region.row || region.cols > p->caps.cols - region.col)
-		return probe_fail(p, NMHAL_E_INVALID, "%s: read weights of core %u from row %u, column %u: outside %u core(s) of"
-			" %u x %u", nmhal_device_uri(p->dev), region.core, region.row, region.col, p->caps.cores, p->caps.rows,
+		return probe_fail(p, NMHAL_E_INVALID,
+			"%s: read weights of core %u from row %u, column %u: outside %u core(s) of %u x %u",
+			nmhal_device_uri(p->dev), region.core, region.row, region.col, p->caps.cores, p->caps.rows,
 			p->caps.cols);
 	region.rows = region.rows > 0 ? region.rows : p->caps.rows - region.row;
 	region.cols = region.cols > 0 ? region.cols : p->caps.cols - region.col;

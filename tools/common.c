@@ -84,11 +84,6 @@ int probe_fail_last(const struct probe *p, int status)
 	return fail_text(p, status, text[0] != '\0' ? text : nmhal_status_name(status));
 }
 
-int probe_no_memory(const struct probe *p)
-{
-	return fail_text(p, NMHAL_E_NO_MEMORY, "out of memory");
-}
-
 void probe_note(const struct probe *p, const char *format, ...)
 {
 	va_list args;
@@ -206,7 +201,8 @@ int probe_require(const struct probe *p, uint64_t features, const char *what)
 {
 	if ((p->caps.features & features) == features)
 		return PROBE_OK;
-	return probe_fail(p, NMHAL_E_UNSUPPORTED, "%s: the %s has no %s", nmhal_device_uri(p->dev), p->caps.board, what);
+	return probe_fail(p, NMHAL_E_UNSUPPORTED, "%s: the %s has no %s", nmhal_device_uri(p->dev), p->caps.board,
+		what);
 }
 
 /* ---- JSON and files ---------------------------------------------------------------------------------------------- */
@@ -243,12 +239,15 @@ static int file_error(const struct probe *p, const char *path, int error)
 
 char *load_file(const struct probe *p, const char *path, size_t *size, int *code)
 {
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+	bool standard = strcmp(path, "-") == 0;
+	FILE *file = standard ? stdin : fopen(path, "rb");
 	size_t capacity = 65536, used = 0;
 	char *data = malloc(capacity);
 
 	if (file == NULL || data == NULL) {
 		*code = file == NULL ? file_error(p, path, errno) : probe_no_memory(p);
+		if (file != NULL && !standard)
+			fclose(file);
 		free(data);
 		return NULL;
 	}
@@ -263,7 +262,7 @@ char *load_file(const struct probe *p, const char *path, size_t *size, int *code
 		data = larger;
 	}
 	*code = ferror(file) ? file_error(p, path, errno) : feof(file) ? PROBE_OK : probe_no_memory(p);
-	if (file != stdin)
+	if (!standard)
 		fclose(file);
 	data[used] = '\0';
 	*size = used;

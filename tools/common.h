@@ -56,7 +56,7 @@ const struct command *command_find(const char *name);
 
 /* ---- options.c ---- */
 extern const struct argp global_argp;
-/* Parses the rest of a command line; PROBE_OK (with p->help set when help was printed), or the exit code after a message. */
+/* Parses the rest of a command line; PROBE_OK (p->help: help was printed), or the exit code after a message. */
 int probe_parse(struct probe *p, const struct command *command, int argc, char **argv, void *args);
 void probe_help(const struct command *command, FILE *stream);
 /* Keeps a sentence for the usage message and returns EINVAL, for argp parsers. */
@@ -98,7 +98,12 @@ json_t *json_counter(uint64_t value);
 /* Loads a file ("-": stdin) into memory; NULL after a message with *code set. Adds a NUL after *size bytes. */
 char *load_file(const struct probe *p, const char *path, size_t *size, int *code);
 /* Says that memory is out; returns the exit code. */
-int probe_no_memory(const struct probe *p);
+static inline int probe_no_memory(const struct probe *p)
+{
+	(void)probe_fail(p, NMHAL_E_NO_MEMORY, "out of memory");
+	return PROBE_FAILURE;
+}
+
 /* Column count of the terminal on fd; 0 when it is none. */
 unsigned terminal_columns(int fd);
 

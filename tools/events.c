@@ -107,7 +107,8 @@ static int parse_text(const struct probe *p, const char *path, char *text, struc
 		if (!grow(list, &capacity))
 			return probe_no_memory(p);
 		const char *wrong = parse_line(line, &list->events[list->count]);
-		if (wrong == NULL && list->count > 0 && list->events[list->count].step < list->events[list->count - 1].step)
+		if (wrong == NULL && list->count > 0 &&
+			list->events[list->count].step < list->events[list->count - 1].step)
 			wrong = "the step is smaller than that of the event before; events must be sorted by step";
 		if (wrong != NULL)
 			return probe_fail(p, NMHAL_E_INVALID, "%s:%u: %s", path, number, wrong);
@@ -153,11 +154,12 @@ static void check_one(const struct nmhal_device_caps *caps, const struct nmhal_e
 	else if (event->core >= caps->cores)
 		snprintf(why, size, "core %u is outside 0..%u", event->core, caps->cores - 1);
 	else if (event->address > highest)
-		snprintf(why, size, "address %u of a %s event is outside 0..%u", event->address, event_kind_name(event->kind),
-			highest);
+		snprintf(why, size, "address %u of a %s event is outside 0..%u", event->address,
+			event_kind_name(event->kind), highest);
 	else if (event->kind != NMHAL_EVENT_VIRTUAL && event->value != 0)
 		snprintf(why, size, "value %d: only a virtual event has one, others have 0", event->value);
-	else if (event->kind == NMHAL_EVENT_VIRTUAL && (event->value < caps->virtual_min || event->value > caps->virtual_max))
+	else if (event->kind == NMHAL_EVENT_VIRTUAL &&
+		 (event->value < caps->virtual_min || event->value > caps->virtual_max))
 		snprintf(why, size, "value %d is outside %d..%d", event->value, caps->virtual_min, caps->virtual_max);
 }
 
@@ -168,8 +170,8 @@ int events_check(const struct probe *p, const char *path, const struct event_lis
 	for (size_t i = 0; i < list->count; i++) {
 		check_one(&p->caps, &list->events[i], why, sizeof(why));
 		if (why[0] == '\0' && steps > 0 && list->events[i].step >= steps)
-			snprintf(why, sizeof(why), "step %" PRIu64 " is outside a run of %" PRIu64 " steps", list->events[i].step,
-				steps);
+			snprintf(why, sizeof(why), "step %" PRIu64 " is outside a run of %" PRIu64 " steps",
+				list->events[i].step, steps);
 		if (why[0] != '\0')
 			return probe_fail(p, NMHAL_E_INVALID, "%s:%u: %s", path, list->lines[i], why);
 	}

@@ -59,7 +59,8 @@ int cmd_version(struct probe *p, const struct command *self, int argc, char **ar
 
 	if (code != PROBE_OK || p->help)
 		return code;
-	snprintf(tool, sizeof(tool), "%d.%d.%d", NMHAL_API_VERSION_MAJOR, NMHAL_API_VERSION_MINOR, NMHAL_API_VERSION_PATCH);
+	snprintf(tool, sizeof(tool), "%d.%d.%d", NMHAL_API_VERSION_MAJOR, NMHAL_API_VERSION_MINOR,
+		NMHAL_API_VERSION_PATCH);
 	snprintf(linked, sizeof(linked), "%u.%u.%u", library >> 16, library >> 8 & 0xff, library & 0xff);
 	if (p->json)
 		return json_result(p, json_pack("{ss ss}", "nmhal_probe", tool, "libnmhal", linked));
@@ -123,7 +124,7 @@ int main(int argc, char **argv)
 
 	/* Also errors in the options before --json are told as JSON. */
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		p.json = p.json || strcmp(argv[i], "--json") == 0;
+		p.json = p.json || strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0;
 	signals_setup();
 	int code = probe_close(&p, dispatch(&p, argc, argv));
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Source: NumPy documentation, numpy.lib.format: magic, version, little-endian header length, Python dict literal, data. */
+/* Source: NumPy documentation, numpy.lib.format: magic, version, little-endian header length, dict literal, data. */
 #include "npy.h"
 
 #include <errno.h>
@@ -142,6 +142,17 @@ static int copy_codes(const uint8_t *data, size_t width, struct npy_matrix *matr
 	return 0;
 }
 
+/* Bytes of a code; 0 for a dtype that is not known. */
+static size_t width_of(const char *descr)
+{
+	static const struct { char descr[4]; size_t width; } known[] = {{"|i1", 1}, {"<i2", 2}, {"<i4", 4}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(descr, known[i].descr) == 0)
+			return known[i].width;
+	return 0;
+}
+
 int npy_parse(const void *data, size_t size, struct npy_matrix *matrix, char *why, size_t capacity)
 {
 	const uint8_t *bytes = data;
@@ -159,7 +170,7 @@ int npy_parse(const void *data, size_t size, struct npy_matrix *matrix, char *wh
 	h.end = h.at + length;
 	if (!take_dict(&h))
 		return refuse(why, capacity, "the header is damaged");
-	size_t width = strcmp(h.descr, "|i1") == 0 ? 1 : strcmp(h.descr, "<i2") == 0 ? 2 : strcmp(h.descr, "<i4") == 0 ? 4 : 0;
+	size_t width = width_of(h.descr);
 	if (width == 0)
 		return refuse(why, capacity, "dtype %s is not int8, int16 or int32 (little endian)", h.descr);
 	if (h.fortran)

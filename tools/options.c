@@ -7,9 +7,11 @@
 #include <string.h>
 
 static const struct argp_option global_options[] = {
-	{"uri", 'u', "URI", 0, "Device, e.g. sim:tinyodin,state=chip.h5 (default: $NMHAL_URI, else the only attached board)", 90},
+	{"uri", 'u', "URI", 0,
+		"Device, e.g. sim:tinyodin,state=chip.h5 (default: $NMHAL_URI, else the only attached board)", 90},
 	{"json", 'j', NULL, 0, "Print one JSON object on stdout; errors are a JSON object on stderr", 90},
-	{"timeout", 'T', "MS", 0, "Time limit of each call to the device in milliseconds (0: the device's own, -1: none)", 90},
+	{"timeout", 'T', "MS", 0,
+		"Time limit of each call to the device in milliseconds (0: the device's own, -1: none)", 90},
 	{"verbose", 'v', NULL, 0, "Log to stderr; repeat for more: -v, -vv, -vvv", 90},
 	{"quiet", 'q', NULL, 0, "No words, no progress bar, no log lines on stderr; errors still show", 90},
 	{"help", 'h', NULL, 0, "Show this help", 90},
@@ -110,7 +112,8 @@ int probe_parse(struct probe *p, const struct command *command, int argc, char *
 		usage_error(p, "%s: one argument too many", argv[next]);
 	if (p->usage[0] == '\0')
 		usage_option(p, argc, argv, inputs.next);
-	return probe_fail(p, NMHAL_E_INVALID, "%s: %s; see nmhal-probe help %s", command->name, p->usage, command->name);
+	return probe_fail(p, NMHAL_E_INVALID, "%s: %s; see nmhal-probe help %s", command->name, p->usage,
+		command->name);
 }
 
 error_t usage_error(struct probe *p, const char *format, ...)
@@ -125,7 +128,8 @@ error_t usage_error(struct probe *p, const char *format, ...)
 
 void usage_option(struct probe *p, int argc, char **argv, int next)
 {
-	const char *before = next > 1 && next <= argc ? argv[next - 1] : "", *at = next > 0 && next < argc ? argv[next] : before;
+	const char *before = next > 1 && next <= argc ? argv[next - 1] : "";
+	const char *at = next > 0 && next < argc ? argv[next] : before;
 
 	usage_error(p, "%s: unknown option, or its value is missing", before[0] == '-' ? before : at);
 }

@@ -104,9 +104,10 @@ static int weight_compare(const struct weight_test *test, uint32_t core, unsigne
 	snprintf(result->fault, sizeof(result->fault), "core %u, row %zu, column %zu, bit %s: wrote %d, read %d;"
 		" %zu of %zu cells wrong in pattern %u", core, first / cols, first % cols, names, test->wrote[first],
 		test->read[first], wrong, cells, pattern);
-	result->place = json_pack("{sI sI sI sI si si sI si}", "core", (json_int_t)core, "row", (json_int_t)(first / cols),
-		"col", (json_int_t)(first % cols), "bits", (json_int_t)bits, "wrote", (int)test->wrote[first],
-		"read", (int)test->read[first], "cells_wrong", (json_int_t)wrong, "pattern", (int)pattern);
+	result->place = json_pack("{sI sI sI sI si si sI si}", "core", (json_int_t)core,
+		"row", (json_int_t)(first / cols), "col", (json_int_t)(first % cols), "bits", (json_int_t)bits,
+		"wrote", (int)test->wrote[first], "read", (int)test->read[first],
+		"cells_wrong", (json_int_t)wrong, "pattern", (int)pattern);
 	return PROBE_DIFFERENT;
 }
 
@@ -179,7 +180,8 @@ static struct nmhal_neuron neuron_pattern(const struct field fields[FIELDS], uns
 
 	for (unsigned i = 0; i < FIELDS; i++) {
 		unsigned bits = range_bits(fields[i].min, fields[i].max);
-		uint32_t word = pattern_bits(pattern % pattern_count(bits, address_bits), bits, neuron, (neuron & 1) != 0);
+		uint32_t word =
+			pattern_bits(pattern % pattern_count(bits, address_bits), bits, neuron, (neuron & 1) != 0);
 		values[i] = range_value(word, bits, fields[i].min, fields[i].max);
 	}
 	return (struct nmhal_neuron){.threshold = values[0], .leak = values[1], .potential = values[2],
@@ -200,10 +202,12 @@ static int neuron_compare(const struct field fields[FIELDS], uint32_t core, uint
 			uint32_t mask = (uint32_t)((UINT64_C(1) << range_bits(fields[f].min, fields[f].max)) - 1);
 			uint32_t bits = ((uint32_t)a ^ (uint32_t)b) & mask;
 			name_bits(names, sizeof(names), bits);
-			snprintf(result->fault, sizeof(result->fault), "core %u, neuron %u, %s, bit %s: wrote %d, read %d", core, i,
-				fields[f].name, names, a, b);
-			result->place = json_pack("{sI sI ss sI si si}", "core", (json_int_t)core, "neuron", (json_int_t)i, "field",
-				fields[f].name, "bits", (json_int_t)bits, "wrote", (int)a, "read", (int)b);
+			snprintf(result->fault, sizeof(result->fault),
+				"core %u, neuron %u, %s, bit %s: wrote %d, read %d", core, i, fields[f].name, names,
+				a, b);
+			result->place = json_pack("{sI sI ss sI si si}", "core", (json_int_t)core,
+				"neuron", (json_int_t)i, "field", fields[f].name, "bits", (json_int_t)bits,
+				"wrote", (int)a, "read", (int)b);
 			return PROBE_DIFFERENT;
 		}
 	}

@@ -181,18 +181,20 @@ static int compare(struct spike_test *test, size_t count, struct part_result *re
 			continue;
 		name_spike(wanted, sizeof(wanted), a);
 		name_spike(got, sizeof(got), b);
-		snprintf(result->fault, sizeof(result->fault), "core %u, spike %zu: expected %s, got %s", test->core, i, wanted, got);
-		result->place = json_pack("{sI sI ss ss}", "core", (json_int_t)test->core, "spike", (json_int_t)i, "expected",
-			wanted, "got", got);
+		snprintf(result->fault, sizeof(result->fault), "core %u, spike %zu: expected %s, got %s", test->core, i,
+			wanted, got);
+		result->place = json_pack("{sI sI ss ss}", "core", (json_int_t)test->core, "spike", (json_int_t)i,
+			"expected", wanted, "got", got);
 		return PROBE_DIFFERENT;
 	}
 	for (uint32_t i = 0; i < test->cols; i++) {
 		if (test->read[i].potential == test->neurons[i].potential)
 			continue;
-		snprintf(result->fault, sizeof(result->fault), "core %u, neuron %u: potential %d expected after the run, got %d",
-			test->core, i, test->neurons[i].potential, test->read[i].potential);
-		result->place = json_pack("{sI sI si si}", "core", (json_int_t)test->core, "neuron", (json_int_t)i, "expected",
-			(int)test->neurons[i].potential, "got", (int)test->read[i].potential);
+		snprintf(result->fault, sizeof(result->fault),
+			"core %u, neuron %u: potential %d expected after the run, got %d", test->core, i,
+			test->neurons[i].potential, test->read[i].potential);
+		result->place = json_pack("{sI sI si si}", "core", (json_int_t)test->core, "neuron", (json_int_t)i,
+			"expected", (int)test->neurons[i].potential, "got", (int)test->read[i].potential);
 		return PROBE_DIFFERENT;
 	}
 	return PROBE_OK;
@@ -246,7 +248,8 @@ int selftest_spikes(struct probe *p, struct part_result *result)
 	test->read = calloc(cols, sizeof(*test->read));
 	test->wanted = calloc((size_t)EVENTS * cols, sizeof(*test->wanted));
 	test->got = calloc((size_t)EVENTS * cols, sizeof(*test->got));
-	if (test->weights == NULL || test->neurons == NULL || test->read == NULL || test->wanted == NULL || test->got == NULL)
+	if (test->weights == NULL || test->neurons == NULL || test->read == NULL || test->wanted == NULL ||
+		test->got == NULL)
 		code = probe_no_memory(p);
 	for (; test->core < p->caps.cores && code == PROBE_OK; test->core++)
 		code = test_core(test, result);

@@ -60,14 +60,14 @@ void trace_episode_free(struct trace_episode *episode)
 	free(episode);
 }
 
-/* Reads a line without its newline; *length 0 and *end at the end of the file. */
+/* Reads a line without its newline, ended by a zero; *end at the end of the file. */
 static int read_line(const struct probe *p, struct trace_file *file, size_t *length, bool *end)
 {
-	int error = Z_OK;
+	int error = Z_OK, byte;
 
 	*length = 0;
-	for (;;) {
-		if (file->capacity - *length < 4096) {
+	do {
+		if (*length == file->capacity) {
 			size_t larger = file->capacity > 0 ? file->capacity * 2 : 65536;
 			char *text = larger <= MAX_LINE_BYTES ? realloc(file->text, larger) : NULL;
 			if (text == NULL)
@@ -75,18 +75,15 @@ static int read_line(const struct probe *p, struct trace_file *file, size_t *len
 			file->text = text;
 			file->capacity = larger;
 		}
-		char *at = file->text + *length;
-		if (gzgets(file->gz, at, (int)(file->capacity - *length)) == NULL)
-			break;
-		*length += strlen(at);
-		if (file->text[*length - 1] == '\n')
-			break;
-	}
+		byte = gzgetc(file->gz);
+		file->text[(*length)++] = (char)(byte < 0 || byte == '\n' ? '\0' : byte);
+	} while (byte >= 0 && byte != '\n');
+	(*length)--;
+	*end = byte < 0 && *length == 0;
 	const char *why = gzerror(file->gz, &error);
 	if (error != Z_OK && error != Z_STREAM_END)
 		return probe_fail(p, error == Z_ERRNO ? NMHAL_E_IO : NMHAL_E_PROTOCOL, "%s:%u: read: %s", file->path,
 			file->line + 1, error == Z_ERRNO ? strerror(errno) : why);
-	*end = *length == 0;
 	file->line++;
 	return PROBE_OK;
 }
@@ -155,7 +152,8 @@ static int read_outputs(const json_t *list, struct trace_episode *episode, char 
 	size_t count = 0;
 
 	if (json_array_size(list) != episode->in_count)
-		return damaged(why, size, "aer_out has %zu entries for %zu input events", json_array_size(list), episode->in_count);
+		return damaged(why, size, "aer_out has %zu entries for %zu input events", json_array_size(list),
+			episode->in_count);
 	for (size_t i = 0; i < episode->in_count; i++) {
 		if (!json_is_array(json_array_get(list, i)))
 			return damaged(why, size, "aer_out[%zu] is not a list", i);
@@ -183,7 +181,8 @@ static int read_final(const json_t *list, struct trace_episode *episode, char *w
 	uint64_t word;
 
 	if (json_array_size(list) != TRACE_NEURONS)
-		return damaged(why, size, "final_neurons has %zu entries, not %u", json_array_size(list), TRACE_NEURONS);
+		return damaged(why, size, "final_neurons has %zu entries, not %u", json_array_size(list),
+			TRACE_NEURONS);
 	for (size_t i = 0; i < TRACE_NEURONS; i++) {
 		if (!hex_number(json_array_get(list, i), 8, &word))
 			return damaged(why, size, "final_neurons[%zu] is not 8 hexadecimal digits", i);
@@ -250,7 +249,7 @@ static int parse_line(const struct probe *p, const struct trace_file *file, size
 int trace_next(const struct probe *p, struct trace_file *file, struct trace_episode **episode)
 {
 	size_t length;
-	bool end;
+	bool end = false;
 
 	*episode = NULL;
 	for (;;) {

@@ -54,10 +54,12 @@ static int write_neuron(struct trace_chip *chip, uint32_t address, uint32_t data
 {
 	struct nmhal_neuron old = trace_neuron(trace_chip_word(chip, address & 0xff));
 
-	/* Section 2: the old word is evaluated during the write, and in closed loop a neuron at its threshold is queued. */
+	/* Section 2: a write evaluates the old word, and in closed loop a neuron at its threshold is queued. */
 	if (!chip->open_loop && old.enabled && old.potential >= 0 && old.potential >= old.threshold) {
-		snprintf(why, size, "neuron %u is written in closed loop while at its threshold: the event this queues cannot"
-			" be sent through the library", address & 0xff);
+		snprintf(why, size,
+			"neuron %u is written in closed loop while at its threshold: the event this queues cannot"
+			" be sent through the library",
+			address & 0xff);
 		return NMHAL_E_UNSUPPORTED;
 	}
 	if (address >> 8 < 4) {
