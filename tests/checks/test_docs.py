@@ -30,6 +30,18 @@ class Docs(unittest.TestCase):
         rows = re.findall(r"^\| `(NMHAL_\w+)` \| ([−-]?\d+) \|", text("docs/errors.md"), re.M)
         self.assertEqual([(name, value.replace("−", "-")) for name, value in rows], statuses)
 
+    def test_errors_names_the_exit_code_of_every_status(self):
+        codes = dict(re.findall(r"^\t(PROBE_\w+) = (\d+)", text("tools/common.h"), re.M))
+        switch = re.search(r"^int exit_code\(int status\)\n\{.*?^\}", text("tools/common.c"), re.M | re.S)[0]
+        wanted, waiting = {}, []
+        for status, result in re.findall(r"case (NMHAL_\w+):|return (?:\w+ \? )?(PROBE_\w+)", switch):
+            waiting += [status] if status else []
+            wanted.update({name: codes[result] for name in waiting} if result else {})
+            waiting = waiting if status else []
+        rows = re.findall(r"^\| `(NMHAL_\w+)` \|.*\| (\d+) \|$", text("docs/errors.md"), re.M)
+        self.assertEqual(len(rows), 20)
+        self.assertEqual({name: wanted.get(name, codes["PROBE_FAILURE"]) for name, _ in rows}, dict(rows))
+
     def test_threads_names_every_public_function(self):
         functions = public_functions()
         self.assertGreater(len(functions), 50)
