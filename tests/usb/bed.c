@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "bed.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <umockdev.h>
+
+#include "describe.h"
+#include "vusb.h"
+#include "vusbd.h"
+
+#define BUS    1u
+#define FIRST  2u
+#define BOARDS 4u
+
+struct bed {
+	UMockdevTestbed *sysfs;
+	char directory[32];
+	unsigned count;
+	struct vusbd *servers[BOARDS];
+	struct vftdi_params params[BOARDS];
+	char serials[BOARDS][16];
+	char file[64];
+	char answer[1024];
+};
+
+void bed_or_skip(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	if (preload && strstr(preload, "libumockdev-preload"))
+		return;
+	puts("skipped: libumockdev-preload.so.0 is not preloaded (package umockdev)");
+	exit(77);
+}
+
+struct bed *bed_new(void)
+{
+	struct bed *bed = calloc(1, sizeof(*bed));
+
+	ck_assert_ptr_nonnull(bed);
+	snprintf(bed->directory, sizeof(bed->directory), "/tmp/nmhal-vusb-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(bed->directory));
+	ck_assert_int_eq(setenv(VUSB_ENV, bed->directory, 1), 0);
+	bed->sysfs = umockdev_testbed_new();
+	ck_assert_ptr_nonnull(bed->sysfs);
+	return bed;
+}
+
+void bed_free(struct bed *bed)
+{
+	for (unsigned n = 0; n < bed->count; n++)
+		vusbd_stop(bed->servers[n]);
+	unlink(bed_file(bed, "memory"));
+	rmdir(bed->directory);
+	g_object_unref(bed->sysfs);
+	free(bed);
+}
+
+const char *bed_file(struct bed *bed, const char *name)
+{
+	snprintf(bed->file, sizeof(bed->file), "%s/%s", bed->directory, name);
+	return bed->file;
+}
+
+static void add(struct bed *bed, unsigned board)
+{
+	GError *error = NULL;
+	char text[2048];
+
+	ck_assert(describe_board(&bed->params[board - FIRST], BUS, board, text, sizeof(text)));
+	ck_assert_msg(umockdev_testbed_add_from_string(bed->sysfs, text, &error), "%s", error ? error->message : "");
+}
+
+unsigned bed_plug(struct bed *bed, const struct vftdi_params *params)
+{
+	const unsigned n = bed->count++, board = FIRST + n;
+	struct vftdi_params *own = &bed->params[n];
+
+	ck_assert_uint_lt(n, BOARDS);
+	if (params)
+		*own = *params;
+	snprintf(bed->serials[n], sizeof(bed->serials[n]), "NM%06u", board);
+	own->manufacturer = own->manufacturer ? own->manufacturer : "libnmhal";
+	own->product = own->product ? own->product : "NMHAL tinyODIN";
+	own->serial = own->serial ? own->serial : bed->serials[n];
+	bed->servers[n] = vusbd_start(bed->directory, BUS, board, own);
+	ck_assert_ptr_nonnull(bed->servers[n]);
+	add(bed, board);
+	return board;
+}
+
+void bed_unplug(struct bed *bed, unsigned board)
+{
+	char path[64], sys[72];
+
+	describe_path(BUS, board, path, sizeof(path));
+	snprintf(sys, sizeof(sys), "/sys%s", path);
+	bed_tell(bed, board, "unplug");
+	umockdev_testbed_uevent(bed->sysfs, sys, "remove");
+	umockdev_testbed_remove_device(bed->sysfs, sys);
+}
+
+void bed_replug(struct bed *bed, unsigned board)
+{
+	bed_tell(bed, board, "plug");
+	add(bed, board);
+}
+
+const char *bed_tell(struct bed *bed, unsigned board, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+	int status;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	status = vusbd_tell(bed->directory, BUS, board, text, bed->answer, sizeof(bed->answer));
+	ck_assert_msg(status == 0, "vusbd %u: %s: %s", board, text, strerror(-status));
+	return bed->answer;
+}
+
+unsigned long long bed_counter(struct bed *bed, unsigned board, const char *name)
+{
+	const char *at = bed_tell(bed, board, "counters");
+	const size_t length = strlen(name);
+
+	while (at && (strncmp(at, name, length) || at[length] != ' ')) {
+		at = strchr(at, '\n');
+		at = at ? at + 1 : NULL;
+	}
+	ck_assert_msg(at, "no counter %s", name);
+	return strtoull(at + length, NULL, 10);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fault at every URB, and at every 512-byte packet, of a session: open, program with VERIFY, run, close. Whatever
+ * goes wrong, a call ends with a documented status by its deadline, a retry ends in the intended image byte for byte,
+ * and nothing leaks. What a run cannot notice on this wire is counted and printed (docs/ftdi.md).
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "board.h"
+#include "far.h"
+
+#define PROGRAM_ROWS 4u
+#define STEPS        24u
+#define OUTPUTS      8192u
+#define TIMEOUT_MS   250
+#define LIMIT_MS     5000 /* of a whole session: each call has its deadline, and 2 s to bring the board to rest */
+
+static struct bed *bed;
+static unsigned board;
+static nmhal_context *ctx;
+static int8_t old_codes[ROWS * COLS], new_codes[ROWS * COLS];
+static struct nmhal_event in[3 * STEPS], wanted[OUTPUTS], out[OUTPUTS];
+static size_t in_count, wanted_count;
+
+/* What came of one session. */
+struct result {
+	int open, program, run;
+	size_t count; /* outputs */
+};
+
+static struct {
+	unsigned sessions, failed, unnoticed;
+} totals;
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int set_state(nmhal_device *dev)
+{
+	struct nmhal_neuron neurons[COLS];
+
+	random_neurons(5, neurons);
+	return nmhal_set_neurons(dev, 0, 0, COLS, neurons, TIMEOUT_MS);
+}
+
+/* The session that meets the fault; closes the device unless *kept is wanted and it could be opened. */
+static struct result session(const int8_t *codes, nmhal_device **kept)
+{
+	struct result result = {NMHAL_OK, NMHAL_E_STATE, NMHAL_E_STATE, 0};
+	nmhal_device *dev = NULL;
+
+	result.open = try_open_board(ctx, board, &dev);
+	if (result.open == NMHAL_OK)
+		result.open = nmhal_attr_set_int(dev, "max_neuron", 100);
+	if (result.open == NMHAL_OK)
+		result.program = program_rows(dev, codes, PROGRAM_ROWS, NMHAL_PROGRAM_VERIFY, TIMEOUT_MS);
+	if (result.program == NMHAL_OK) {
+		check_chip(bed, board, codes, PROGRAM_ROWS); /* VERIFY has the last word */
+		result.run = set_state(dev);
+	}
+	if (result.run == NMHAL_OK)
+		result.run = run_events(dev, in, in_count, out, OUTPUTS, &result.count, TIMEOUT_MS);
+	*kept = dev;
+	return result;
+}
+
+static bool documented(int status)
+{
+	switch (status) {
+	case NMHAL_OK:
+	case NMHAL_E_TIMEOUT:
+	case NMHAL_E_IO:
+	case NMHAL_E_PROTOCOL:
+	case NMHAL_E_VERIFY:
+	case NMHAL_E_GONE:
+	case NMHAL_E_OVERRUN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* After the fault, in the same session: the library knows what it does not know, so writing what differs is enough. */
+static void retry(nmhal_device *dev)
+{
+	expect(program_rows(dev, new_codes, PROGRAM_ROWS, NMHAL_PROGRAM_VERIFY | NMHAL_PROGRAM_ONLY_CHANGED, 2000),
+		NMHAL_OK);
+	check_chip(bed, board, new_codes, PROGRAM_ROWS);
+	expect(nmhal_attr_set_int(dev, "max_neuron", 100), NMHAL_OK);
+	expect(set_state(dev), NMHAL_OK);
+}
+
+static void judge(const struct result *result, const char *what)
+{
+	bool same = result->count == wanted_count && !memcmp(out, wanted, wanted_count * sizeof(*out));
+
+	ck_assert_msg(result->open == NMHAL_E_NO_DEVICE || documented(result->open), "%s: open: %s: %s", what,
+		nmhal_status_name(result->open), nmhal_last_error());
+	if (result->open != NMHAL_OK) {
+		totals.failed++;
+		return;
+	}
+	ck_assert_msg(documented(result->program), "%s: program: %s: %s", what, nmhal_status_name(result->program),
+		nmhal_last_error());
+	if (result->program != NMHAL_OK) {
+		totals.failed++;
+		return;
+	}
+	ck_assert_msg(documented(result->run), "%s: run: %s: %s", what, nmhal_status_name(result->run),
+		nmhal_last_error());
+	totals.failed += result->run != NMHAL_OK;
+	totals.unnoticed += result->run == NMHAL_OK && !same;
+}
+
+static void old_image(void)
+{
+	nmhal_device *dev = open_board(ctx, board);
+
+	expect(program_rows(dev, old_codes, PROGRAM_ROWS, 0, 2000), NMHAL_OK);
+	nmhal_device_unref(dev);
+}
+
+static void one_session(enum far_kind kind, const char *of, unsigned long long number)
+{
+	nmhal_device *dev = NULL;
+	struct result result;
+	char what[64];
+	int64_t began;
+
+	old_image();
+	snprintf(what, sizeof(what), "%s at %s %llu", far_kind_names[kind], of, number);
+	bed_tell(bed, board, "fault %s %s %llu", far_kind_names[kind], of, number);
+	began = now_ms();
+	result = session(new_codes, &dev);
+	ck_assert_msg(now_ms() - began < LIMIT_MS, "%s: took %lld ms", what, (long long)(now_ms() - began));
+	judge(&result, what);
+	if (kind == FAR_GONE) {
+		nmhal_device_unref(dev);
+		bed_tell(bed, board, "fault none");
+		bed_unplug(bed, board);
+		bed_replug(bed, board);
+		dev = NULL;
+	}
+	bed_tell(bed, board, "fault none");
+	if (!dev)
+		dev = open_board(ctx, board);
+	retry(dev);
+	nmhal_device_unref(dev);
+	totals.sessions++;
+}
+
+static void count_session(unsigned long long *urbs, unsigned long long *packets)
+{
+	nmhal_device *dev = NULL;
+	struct result result;
+
+	old_image();
+	bed_tell(bed, board, "fault none");
+	result = session(new_codes, &dev);
+	expect(result.open, NMHAL_OK);
+	expect(result.program, NMHAL_OK);
+	expect(result.run, NMHAL_OK);
+	ck_assert_int_eq(sscanf(bed_tell(bed, board, "numbers"), "%llu %llu", urbs, packets), 2);
+	wanted_count = result.count;
+	memcpy(wanted, out, sizeof(out));
+	nmhal_device_unref(dev);
+}
+
+static void set_up(void)
+{
+	bed = bed_new();
+	board = bed_plug(bed, NULL);
+	ctx = quiet_context();
+	random_codes(7, old_codes, ROWS * COLS);
+	random_codes(8, new_codes, ROWS * COLS);
+	in_count = random_events(9, STEPS, in);
+}
+
+static void tear_down(void)
+{
+	nmhal_context_unref(ctx);
+	bed_free(bed);
+}
+
+START_TEST(every_urb_and_packet)
+{
+	const enum far_kind kind = (enum far_kind)_i;
+	unsigned long long urbs, packets;
+	size_t files;
+
+	count_session(&urbs, &packets);
+	files = open_files();
+	for (unsigned long long n = 0; n < urbs; n++)
+		one_session(kind, "urb", n);
+	if (kind == FAR_SHORT || kind == FAR_CORRUPTED || kind == FAR_DUPLICATED || kind == FAR_LOST)
+		for (unsigned long long n = 0; n < packets; n++)
+			one_session(kind, "packet", n);
+	ck_assert_uint_le(open_files(), files + 1);
+	ck_assert_uint_ge(totals.sessions, urbs);
+	printf("%-10s %llu URBs, %llu packets: %u/%u sessions as documented, %u with an error, %u runs changed "
+	       "unnoticed\n", far_kind_names[kind], urbs, packets, totals.sessions, totals.sessions, totals.failed,
+	       totals.unnoticed);
+	/* Only bytes of address events that the wire changed may pass. */
+	if (kind != FAR_CORRUPTED && kind != FAR_LOST && kind != FAR_DUPLICATED)
+		ck_assert_uint_eq(totals.unnoticed, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("usb faults");
+	TCase *tcase = tcase_create("faults");
+	SRunner *runner;
+	int failed;
+
+	bed_or_skip();
+	tcase_set_timeout(tcase, 600);
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_loop_test(tcase, every_urb_and_packet, FAR_SHORT, FAR_KINDS);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
