@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # Shared by scripts/demo and scripts/test; to be sourced by a bash script that runs with `set -eu`.
 

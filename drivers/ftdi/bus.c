@@ -197,6 +197,8 @@ static int bus_reset(void *self, int64_t deadline_ns)
 {
 	struct ftdi_bus *bus = self;
 
+	if (ftdi_pipe_check(&bus->a, "reset") != NMHAL_OK || ftdi_pipe_check(&bus->b, "reset") != NMHAL_OK)
+		bus->lost = true;
 	/* Events under way may take long, or for ever; outputs under way must not turn up in the next run. */
 	if (!bus->lost && !bus->flowing && settle(bus)) {
 		int status = pulse(bus, deadline_ns);

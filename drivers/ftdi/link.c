@@ -143,7 +143,7 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64
 	struct ftdi_context *ftdi;
 	struct ftdi_board board;
 	struct ftdi_find find = {0};
-	struct ftdi_wish wish;
+	struct ftdi_wish wish = {0};
 	struct ftdi_port port;
 	int status = read_keys(host, uri, &board, &wish);
 
@@ -216,6 +216,12 @@ static const struct nmhal_key link_keys[] = {
 	{NULL, NULL},
 };
 
+/* Never a bare 0403:6010: thousands of gadgets have one. */
+static const struct nmhal_usb_id link_usb_ids[] = {
+	{.vendor = 0x0403, .product = 0x6010, .name = "NMHAL", .summary = "FT2232H"},
+	{.vendor = 0},
+};
+
 extern const struct nmhal_link nm_link_ftdi;
 const struct nmhal_link nm_link_ftdi = {
 	.abi = NMHAL_DRIVER_ABI,
@@ -226,4 +232,5 @@ const struct nmhal_link nm_link_ftdi = {
 	.keys = link_keys,
 	.enumerate = link_enumerate,
 	.open = link_open,
+	.usb_ids = link_usb_ids,
 };

@@ -4,8 +4,9 @@
 
 #include "bus.h"
 
-#define BLOCK_FRAMES 1024u
-#define MARK_BYTES   2u
+#define CONFIRMED_FRAMES 64u
+#define BLOCK_FRAMES     1024u
+#define MARK_BYTES       2u
 
 /* A call of spi: how far the frames went out, and how far their answers came. */
 struct shift {
@@ -100,8 +101,10 @@ static int take_answers(struct ftdi_bus *bus, struct shift *shift, bool *done)
 int ftdi_bus_spi(void *self, const uint64_t *frames, size_t count, uint32_t *replies, int64_t deadline_ns)
 {
 	struct ftdi_bus *bus = self;
-	struct shift shift = {.frames = frames, .replies = replies, .count = count};
-	bool marked = !replies, answered = !replies;
+	struct shift shift = {.frames = frames, .replies = replies, .count = count, .answered = replies ? 0 : count};
+	/* A large batch is confirmed also when nothing is read: bytes lost on the way would shift all that follow. */
+	const bool confirmed = replies || count >= CONFIRMED_FRAMES;
+	bool marked = !confirmed, answered = !confirmed;
 	int status;
 
 	if (bus->lost)
@@ -123,7 +126,7 @@ int ftdi_bus_spi(void *self, const uint64_t *frames, size_t count, uint32_t *rep
 		}
 		if (shift.sent == count && marked)
 			ftdi_pipe_flush(&bus->a);
-		if (replies)
+		if (confirmed)
 			status = take_answers(bus, &shift, &answered);
 		if (status == NMHAL_OK)
 			status = ftdi_pipe_check(&bus->a, "spi");

@@ -251,12 +251,17 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 	int error;
 
 	ftdi->module_detach_mode = AUTO_DETACH_REATACH_SIO_MODULE;
+	ftdi->usb_write_timeout = CONTROL_MS;
+	ftdi->usb_read_timeout = CONTROL_MS;
 	error = ftdi_set_interface(ftdi, INTERFACE_A);
 	if (!error)
 		error = ftdi_usb_open_dev(ftdi, find->device);
 	if (error)
 		return fail_open(host, find, ftdi, error);
 	error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
+	/* A stall that an earlier process met is still there. */
+	for (int n = 0; n < 2 * FTDI_CHANNELS && !error; n++)
+		error = libusb_clear_halt(ftdi->usb_dev, endpoints[n / 2][n % 2]);
 	if (!error)
 		return NMHAL_OK;
 	(void)ftdi_usb_close(ftdi);

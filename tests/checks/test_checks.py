@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The tree keeps the include rules and the style, and the checks see what breaks them."""
+import os
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -10,6 +12,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import check_includes  # noqa: E402
 import check_style  # noqa: E402
+import tree  # noqa: E402
 
 
 class Tree(unittest.TestCase):
@@ -64,6 +67,33 @@ class Includes(Tree):
     def test_program_linked_with_the_static_library(self):
         self.put("tools/meson.build", "executable('probe', 'probe.c', dependencies: core_dep)\n")
         self.assertEqual(len(check_includes.broken_rules(self.root)), 1)
+
+
+class Files(unittest.TestCase):
+    """What holds wherever the tree lies."""
+
+    # What a developer's machine has and others have not.
+    MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work|mnt|opt|srv|media)/\w")
+
+    def test_no_path_of_one_machine(self):
+        for path in tree.all_files(ROOT):
+            try:
+                text = (ROOT / path).read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue  # data
+            for number, line in enumerate(text.splitlines(), 1):
+                self.assertIsNone(self.MACHINE_PATH.search(line), f"{path}:{number}: {line.strip()}")
+            self.assertNotIn(str(ROOT) + "/", text, path)
+
+    def test_the_pattern_sees_such_a_path(self):
+        for line in ["cd /home" "/someone/src", '"/root' '/.cache"', "path=/opt" "/xilinx/bin"]:
+            self.assertIsNotNone(self.MACHINE_PATH.search(line), line)
+        for line in ["/usr/include/hdf5", "examples/home/x", "$HOME/x", "../root/x"]:
+            self.assertIsNone(self.MACHINE_PATH.search(line), line)
+
+    def test_commands_are_executable(self):
+        for path in [".ci/run", "scripts/demo", "scripts/test"]:
+            self.assertTrue(os.access(ROOT / path, os.X_OK), path)
 
 
 class Style(Tree):

@@ -210,7 +210,8 @@ void script_feed(struct script *script, enum ftdi_channel channel, const uint8_t
 	uint8_t packet[FTDI_PACKET] = {0x32, 0x60};
 
 	ck_assert_uint_le(size, sizeof(packet) - 2);
-	memcpy(packet + 2, bytes, size);
+	if (size)
+		memcpy(packet + 2, bytes, size);
 	script_feed_raw(script, channel, packet, size + 2);
 }
 

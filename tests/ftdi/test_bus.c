@@ -152,8 +152,9 @@ START_TEST(frames_go_out_in_shift_commands)
 	forget();
 	for (size_t n = 0; n < 13108; n++)
 		many[n] = n;
+	SCRIPT_FEED(script, FTDI_A, 0xFA, 0xAA);
 	assert_ok(bus.ops->spi(bus.self, many, 13108, NULL, soon()));
-	ck_assert_uint_eq(script->out_size[FTDI_A], 13108 * 5 + 6);
+	ck_assert_uint_eq(script->out_size[FTDI_A], 13108 * 5 + 6 + 2);
 	ck_assert_mem_eq(script->out[FTDI_A], "\x11\xFE\xFF\0\0\0\0\0\0\0\0\0\1", 13);
 	ck_assert_mem_eq(script->out[FTDI_A] + 3 + 65535, "\x11\x04\0\0\0\0\x33\x33", 8);
 	ck_assert_uint_eq(script->out_transfers[FTDI_A], 5);

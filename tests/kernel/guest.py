@@ -89,7 +89,8 @@ class Root:
             raise Missing(f"{source} is not installed")
         self.add(source, "bin/" + (name or os.path.basename(source)))
         for library in libraries(source):
-            self.add(library, library)
+            loader = os.path.basename(library).startswith("ld-")
+            self.add(library, library if loader else "libs/" + os.path.basename(library))
 
     def modules(self, kernel, names):
         """Kernel modules with all they need, in the order to load them; the list is /modules/list."""
@@ -114,10 +115,13 @@ class Root:
 
 
 def boot(kernel, initramfs, socket, seconds):
-    """What the guest prints until it powers off."""
+    """What the guest prints until it powers off, or until its time is up."""
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "qemu64", "-m", "384",
                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
                "-kernel", str(kernel / "vmlinux"), "-initrd", str(initramfs), "-append", "console=ttyS0 panic=-1 quiet",
                "-chardev", f"socket,id=board,path={socket}", "-device", "qemu-xhci",
                "-device", "usb-redir,chardev=board"]
-    return run(*command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=seconds)
+    try:
+        return run(*command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=seconds)
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"").decode(errors="replace") + f"\nended after {seconds} s\n"
