@@ -285,6 +285,7 @@ int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const str
 	}
 	usb->host = host;
 	usb->ftdi = ftdi;
-	*port = (struct ftdi_port){&usb_ops, usb};
+	port->ops = &usb_ops;
+	port->self = usb;
 	return NMHAL_OK;
 }

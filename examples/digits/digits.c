@@ -51,8 +51,8 @@ static size_t encode(const unsigned int *pixels, struct nmhal_event *in)
 		for (uint32_t row = 0; row < PIXELS; row++)
 			if (pixels[row] >= 4 * pass + 2)
 				in[n++] = (struct nmhal_event){.step = step, .address = row, .kind = NMHAL_EVENT_SPIKE};
-	for (int i = 0; i < READOUT_EVENTS; i++)
-		in[n++] = (struct nmhal_event){.step = step++, .address = READOUT_ROW, .kind = NMHAL_EVENT_SPIKE};
+	for (int i = 0; i < READOUT_EVENTS; i++, step++)
+		in[n++] = (struct nmhal_event){.step = step, .address = READOUT_ROW, .kind = NMHAL_EVENT_SPIKE};
 	for (int i = 0; i < CLEAR_EVENTS; i++)
 		in[n++] = (struct nmhal_event){.step = step, .kind = NMHAL_EVENT_LEAK_ALL};
 	return n;

@@ -73,7 +73,7 @@ class Files(unittest.TestCase):
     """What holds wherever the tree lies."""
 
     # What a developer's machine has and others have not.
-    MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work|mnt|opt|srv|media)/\w")
+    MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work|mnt|opt|srv|media)/[\w.]")
 
     def test_no_path_of_one_machine(self):
         for path in tree.all_files(ROOT):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""test_rules.py GENERATOR RULES CACHE: the udev rules of the tree are those of the drivers' tables, and udev takes them.
+"""test_rules.py GENERATOR RULES CACHE: the udev rules of the tree are those of the tables, and udev takes them.
 
 `udevadm verify` came after Debian 12: the udev of its backports is fetched and unpacked into CACHE, never installed.
 """
