@@ -233,16 +233,20 @@ static void program(struct pair *pair, bool open_loop, bool source, unsigned max
 	both(pair, 2, source);
 	both(pair, 3, max_neuron);
 	for (unsigned n = 0; n < 256; n++) {
-		unsigned threshold = draw(pair, 8) ? 1 + draw(pair, steep) : 0x700 + draw(pair, 0x900);
+		unsigned least = open_loop ? 1 : steep;
+		unsigned threshold = draw(pair, 8) ? least + draw(pair, steep) : 0x700 + draw(pair, 0x900);
 		unsigned v = draw(pair, 4) ? draw(pair, 20) : draw(pair, 0x1000);
-		uint32_t word = v | threshold << 12 | (leaky ? draw(pair, 128) : 0u) << 24 |
-				(uint32_t)(draw(pair, 8) == 0) << 31;
+		unsigned leak = leaky ? draw(pair, 128) : 0u, disabled = draw(pair, 8) == 0;
+		uint32_t word = v | threshold << 12 | leak << 24 | disabled << 31;
 
 		for (unsigned lane = 0; lane < 4; lane++)
 			both(pair, 0x50000u | lane << 8 | n, word >> 8 * lane & 0xFFu);
 	}
-	for (unsigned i = 0; i < 8192; i++)
-		both(pair, 0x60000u | draw(pair, 4) << 13 | i, draw(pair, 4) << 8 | draw(pair, 256));
+	for (unsigned i = 0; i < 8192; i++) {
+		unsigned lane = draw(pair, 4), keep = draw(pair, 4), byte = draw(pair, 256);
+
+		both(pair, 0x60000u | lane << 13 | i, keep << 8 | byte);
+	}
 	both(pair, 1, open_loop);
 	both(pair, 0, 0);
 	clock_edges(pair->bench, 8);
