@@ -135,6 +135,7 @@ int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *wh
 		atomic_load_explicit(&dev->gone, memory_order_relaxed) ||
 		atomic_load_explicit(&dev->interrupted, memory_order_relaxed))
 		return refuse(dev, what);
+	dev->what = what;
 	return NMHAL_OK;
 }
 
@@ -158,10 +159,17 @@ COLD static void note_failure(struct nmhal_device *dev, int status)
 		atomic_store(&dev->interrupted, false);
 }
 
+COLD static void log_call(struct nmhal_device *dev, int status)
+{
+	nm_log(dev->ctx, NMHAL_LOG_DEBUG, dev->uri, "%s: %s", dev->what, nmhal_status_name(status));
+}
+
 int nm_device_leave(struct nmhal_device *dev, int status)
 {
 	if (status)
 		note_failure(dev, status);
+	if (dev->ctx->log_level >= NMHAL_LOG_DEBUG)
+		log_call(dev, status);
 	pthread_mutex_unlock(&dev->lock);
 	return status;
 }

@@ -154,6 +154,7 @@ struct nmhal_device {
 	struct nmhal_uri *parsed;
 	char *uri;               /* canonical */
 	pthread_mutex_t lock;    /* serialises ops */
+	const char *what;        /* the call that has the lock; under lock */
 	const struct nmhal_driver *driver;
 	const struct nmhal_link *link; /* NULL for a driver that needs none */
 	struct nmhal_device_ops ops;   /* copy; missing tail is NULL */

@@ -245,6 +245,20 @@ def run_stage(function, title):
     return stage
 
 
+def summary(done):
+    """Prints what was skipped and what failed, and last of all the counts; returns the exit status."""
+    for stage in done:
+        for name, reason in stage.skips:
+            print(f"skipped in {stage.name}: {name}: {reason}")
+    for stage in done:
+        for failure in stage.failures:
+            print(f"failed in {stage.name}: {failure} (build/logs/{stage.name}.log)")
+    failed = sum(len(stage.failures) for stage in done)
+    print(f"{sum(stage.passed for stage in done)} passed, {failed} failed, "
+          f"{sum(len(stage.skips) for stage in done)} skipped")
+    return 1 if failed else 0
+
+
 def main():
     names = {function.__name__: function for function in STAGES}
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the test suite.")
@@ -263,22 +277,9 @@ def main():
     return summary(done)
 
 
-def summary(done):
-    """Prints what was skipped and what failed, and last of all the counts; returns the exit status."""
-    for stage in done:
-        for name, reason in stage.skips:
-            print(f"skipped in {stage.name}: {name}: {reason}")
-    for stage in done:
-        for failure in stage.failures:
-            print(f"failed in {stage.name}: {failure} (build/logs/{stage.name}.log)")
-    failed = sum(len(stage.failures) for stage in done)
-    print(f"{sum(stage.passed for stage in done)} passed, {failed} failed, "
-          f"{sum(len(stage.skips) for stage in done)} skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("interrupted")
+        print("interrupted")
+        sys.exit(130)

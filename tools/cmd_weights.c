@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOCK_ROWS 16u /* rows of one call, so that the bar moves and an interrupt is quick */
+#define BLOCK_ROWS 16u /* rows of one call while a bar is shown, so that it moves; without one all go in one call */
 
 struct region_option {
 	struct nmhal_region region;
@@ -134,13 +134,15 @@ static int program_matrix(struct probe *p, const struct program_args *args, cons
 {
 	struct nmhal_program_report total = {0}, report = {.struct_size = sizeof(report)};
 	struct progress bar;
+	uint32_t most;
 	int code = check_matrix(p, args, matrix);
 
 	if (code != PROBE_OK)
 		return code;
 	progress_start(p, &bar, "program", matrix->rows);
-	for (uint32_t row = 0; row < matrix->rows && code == PROBE_OK; row += BLOCK_ROWS) {
-		uint32_t rows = matrix->rows - row < BLOCK_ROWS ? matrix->rows - row : BLOCK_ROWS;
+	most = bar.on ? BLOCK_ROWS : matrix->rows;
+	for (uint32_t row = 0; row < matrix->rows && code == PROBE_OK; row += most) {
+		uint32_t rows = matrix->rows - row < most ? matrix->rows - row : most;
 		struct nmhal_program op = {.struct_size = sizeof(op), .region = args->region.region,
 			.codes = matrix->codes + (size_t)row * matrix->cols, .code_type = NMHAL_CODE_I32,
 			.flags = args->flags, .timeout_ms = p->timeout_ms};
@@ -256,13 +258,15 @@ static int save_image(const struct probe *p, const struct weights_args *args)
 static int read_blocks(const struct probe *p, const struct nmhal_region *region, int16_t *codes)
 {
 	struct progress bar;
+	uint32_t most;
 	int status = NMHAL_OK;
 
 	progress_start(p, &bar, "read", region->rows);
-	for (uint32_t row = 0; row < region->rows && status == NMHAL_OK; row += BLOCK_ROWS) {
+	most = bar.on ? BLOCK_ROWS : region->rows;
+	for (uint32_t row = 0; row < region->rows && status == NMHAL_OK; row += most) {
 		struct nmhal_region block = *region;
 		block.row += row;
-		block.rows = region->rows - row < BLOCK_ROWS ? region->rows - row : BLOCK_ROWS;
+		block.rows = region->rows - row < most ? region->rows - row : most;
 		status = nmhal_read_weights(p->dev, &block, codes + (size_t)row * region->cols, 0, NMHAL_CODE_I16,
 			p->timeout_ms);
 		progress_at(&bar, row + block.rows);

@@ -106,6 +106,31 @@ int ftdi_bus_in_step(struct ftdi_bus *bus, const char *what)
 	return status;
 }
 
+/*
+ * What went wrong when no call was waiting for it, as an answer that came twice: the channels are restarted before
+ * anything else goes out. But the answer to a bad command says that what went out was damaged.
+ */
+int ftdi_bus_ready(struct ftdi_bus *bus, int64_t deadline_ns, const char *what)
+{
+	uint8_t byte = 0;
+	int status = ftdi_pipe_check(&bus->a, what);
+
+	if (status == NMHAL_OK)
+		status = ftdi_pipe_check(&bus->b, what);
+	if (status == NMHAL_E_GONE)
+		return status;
+	if (status == NMHAL_OK) {
+		status = ftdi_bus_confirmed(bus, what);
+		if (status != NMHAL_OK || bus->due || !ftdi_pipe_get(&bus->a, &byte, 1))
+			return status;
+		status = out_of_step(bus, byte, what);
+		if (byte == MPSSE_BAD_REPLY)
+			return status;
+	}
+	nmhal_host_log(bus->host, NMHAL_LOG_WARN, "%s; both channels are restarted", nmhal_last_error());
+	return ftdi_bus_recover(bus, deadline_ns, what);
+}
+
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
 /* Leaves the pins as inputs, where the pull-downs of the board hold them, and frees. */
@@ -181,7 +206,7 @@ static int pulse(struct ftdi_bus *bus, int64_t deadline_ns)
 static bool settle(struct ftdi_bus *bus)
 {
 	int64_t limit_ns = nmhal_now_ns() + CONFIRM_NS;
-	int status = ftdi_bus_confirmed(bus, "reset");
+	int status = ftdi_bus_in_step(bus, "reset");
 
 	while (status == NMHAL_OK && bus->due) {
 		status = ftdi_bus_wait_until(bus, NMHAL_NEVER, limit_ns, "reset");

@@ -115,7 +115,7 @@ int ftdi_bus_spi(void *self, const uint64_t *frames, size_t count, uint32_t *rep
 	bus->silent = 0;
 	bus->flowing = false;
 	bus->index = UINT32_MAX;
-	status = ftdi_bus_in_step(bus, "spi");
+	status = ftdi_bus_ready(bus, deadline_ns, "spi");
 	while (status == NMHAL_OK) {
 		put_frames(bus, &shift);
 		if (shift.sent == count && !marked && ftdi_pipe_room(&bus->a) >= MPSSE_MARK_SIZE) {

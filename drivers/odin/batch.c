@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Registers of the chip, and the batches in which frames travel. */
+#include <inttypes.h>
+
 #include "odin.h"
 
 int odin_begin(struct odin *odin, int64_t deadline_ns)
@@ -41,6 +43,8 @@ int odin_send(struct odin *odin, bool replies, int64_t deadline_ns)
 	if (!count)
 		return NMHAL_OK;
 	odin->frame_count = 0;
+	nmhal_host_log(odin->host, NMHAL_LOG_WIRE, "spi: %zu frames, 0x%010" PRIx64 " to 0x%010" PRIx64, count,
+		odin->frames[0], odin->frames[count - 1]);
 	status = odin->bus.ops->spi(odin->bus.self, odin->frames, count, replies ? odin->replies : NULL, deadline_ns);
 	if (status != NMHAL_OK)
 		odin->lost = true;

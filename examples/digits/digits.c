@@ -191,7 +191,7 @@ int main(int argc, char **argv)
 			 print_results(s, baseline);
 		nmhal_device_unref(s->dev);
 	}
-	if (s && s->spikes && (ferror(s->spikes) | fclose(s->spikes)))
+	if (spikes && s && s->spikes && (ferror(s->spikes) | fclose(s->spikes)))
 		status = failed(spikes, strerror(errno));
 	nmhal_context_unref(ctx);
 	free(s);

@@ -439,13 +439,51 @@ START_TEST(driver_s_log_lines)
 }
 END_TEST
 
+static void keep_debug_line(void *user, enum nmhal_log_level level, const char *uri, const char *message)
+{
+	struct lines *lines = user;
+
+	(void)uri;
+	if (level != NMHAL_LOG_DEBUG)
+		return;
+	lines->count++;
+	strncpy(lines->last, message, sizeof(lines->last) - 1);
+}
+
+START_TEST(a_line_for_every_call)
+{
+	struct nmhal_context_params params = NMHAL_CONTEXT_PARAMS_INIT;
+	struct lines lines = {0};
+	struct board board;
+	nmhal_context *ctx;
+
+	fake_init(&board.fake, 1, 2, 3);
+	params.drivers = "";
+	params.log = keep_debug_line;
+	params.log_user = &lines;
+	params.log_level = NMHAL_LOG_DEBUG;
+	assert_ok(nmhal_context_new(&params, &ctx));
+	assert_ok(nmhal_context_add_driver(ctx, &fake_driver));
+	board.dev = fake_open(ctx, &board.fake);
+	lines.count = 0;
+	assert_ok(nmhal_reset_state(board.dev, 0));
+	ck_assert_uint_eq(lines.count, 1);
+	ck_assert_str_eq(lines.last, "reset state: NMHAL_OK");
+	ck_assert_int_ne(nmhal_read_weights(board.dev, NULL, NULL, 0, NMHAL_CODE_I8, 0), NMHAL_OK);
+	ck_assert_uint_eq(lines.count, 2);
+	ck_assert_str_eq(lines.last, "read weights: NMHAL_E_INVALID");
+	nmhal_device_unref(board.dev);
+	nmhal_context_unref(ctx);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {enter_and_leave, one_call_at_a_time, waiting_call_gets_its_turn,
 		interrupt_of_a_running_call, interrupt_before_the_call_sticks, interrupt_from_a_signal_handler,
 		closed_device_does_nothing, close_interrupts_and_waits, close_turns_waiting_calls_away,
 		close_waits_for_an_interrupt, gone_stays_gone, reset_forgets, references, forked_child,
-		driver_s_log_lines};
+		driver_s_log_lines, a_line_for_every_call};
 
 	return run_tests("device", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -15,7 +15,8 @@ ARGUMENTS = {0x80: 2, 0x82: 2, 0x86: 2} | {code: 0 for code in
 
 def packets(path):
     """(endpoint, payload) of every recorded bulk packet."""
-    data = open(path, "rb").read()
+    with open(path, "rb") as record:
+        data = record.read()
     at = 0
     while at < len(data):
         endpoint, size = struct.unpack_from("<BH", data, at)
