@@ -264,6 +264,7 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 		error = libusb_clear_halt(ftdi->usb_dev, endpoints[n / 2][n % 2]);
 	if (!error)
 		return NMHAL_OK;
+	(void)libusb_release_interface(ftdi->usb_dev, B_INTERFACE);
 	(void)ftdi_usb_close(ftdi);
 	if (error == LIBUSB_ERROR_BUSY)
 		return fail_busy(host, find);

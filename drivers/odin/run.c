@@ -228,8 +228,8 @@ int odin_spikes_pump(void *self, int *done, int64_t deadline_ns)
 	if (*done)
 		return NMHAL_OK;
 	status = odin->bus.ops->events(odin->bus.self, &transfer, deadline_ns);
-	nmhal_host_log(odin->host, NMHAL_LOG_WIRE, "events: %zu of %zu in, %zu out%s", transfer.in_done, transfer.in_count,
-		transfer.out_count, transfer.idle ? ", idle" : "");
+	nmhal_host_log(odin->host, NMHAL_LOG_WIRE, "events: %zu of %zu in, %zu out%s", transfer.in_done,
+		transfer.in_count, transfer.out_count, transfer.idle ? ", idle" : "");
 	inputs = odin_streams(run) ? odin_stream_inputs(odin, run->accepted, transfer.in_done) : transfer.in_done;
 	run->accepted += transfer.in_done;
 	run->events_in += inputs;
