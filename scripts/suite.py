@@ -16,6 +16,7 @@ BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
 JOBS = str(os.cpu_count() or 1)
 COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
+WIRED = ("--no-suite", "usb", "--no-suite", "pins")  # long runs over emulated pins: with gcc and under sanitizers
 SLOW = ("--no-suite", "faults", "--no-suite", "kernel")  # suites with a stage of their own
 OUR_CODE = ("hal", "drivers", "sim", "tools", "examples", "bench")
 # Builds whose instructions are not counted; that the traces catch wrong rules is shown once, by the gcc build.
@@ -124,7 +125,7 @@ def gcc(stage):
 
 def clang(stage):
     stage.build("clang", "-Dwrong_rules=false", compiler="clang-14")
-    stage.tests("clang", *SLOW)
+    stage.tests("clang", *SLOW, *WIRED)
 
 
 def faults(stage):
@@ -179,7 +180,7 @@ def options(stage):
     """Each optional part left out: what remains builds and passes its tests."""
     for name, setup in [("no-hdf5", ["-Dhdf5=disabled"]), ("null-only", ["-Ddrivers=null"])]:
         stage.build(name, *setup, "-Doptimization=0", *LEAN)
-        stage.tests(name, *SLOW, "--no-suite", "checks")
+        stage.tests(name, *SLOW, *WIRED, "--no-suite", "checks")
     stage.build("bare", "-Dhdf5=disabled", "-Dtools=disabled", *NO_PROGRAMS, "--buildtype=release", "-Db_ndebug=true")
     stage.passed += 1
 
