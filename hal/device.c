@@ -224,12 +224,11 @@ int nmhal_host_poll(struct nmhal_host *host, int64_t deadline_ns, const char *wh
 	return NMHAL_OK;
 }
 
-/* Makes whatever waits below look up. Async-signal-safe; the caller has counted itself in `interrupting`. */
-static void wake(struct nmhal_device *dev)
+/* Makes an op that waits look up. Async-signal-safe; the caller has counted itself in `interrupting`. */
+static void wake_op(struct nmhal_device *dev)
 {
 	if (dev->ops.interrupt)
 		dev->ops.interrupt(dev->self);
-	nm_ring_wake(dev->ring);
 }
 
 void nmhal_device_interrupt(nmhal_device *dev)
@@ -240,7 +239,8 @@ void nmhal_device_interrupt(nmhal_device *dev)
 	atomic_fetch_add(&dev->interrupting, 1);
 	if (!atomic_load(&dev->closed)) {
 		atomic_store(&dev->interrupted, true);
-		wake(dev);
+		wake_op(dev);
+		nm_ring_wake(dev->ring);
 	}
 	atomic_fetch_sub(&dev->interrupting, 1);
 }
@@ -275,7 +275,8 @@ int nmhal_device_close(nmhal_device *dev)
 	atomic_fetch_add(&dev->interrupting, 1);
 	if (!atomic_exchange(&dev->closed, true)) {
 		atomic_store(&dev->ending, true);
-		wake(dev);
+		/* Readers of spikes wait on for those of the ending run, until the ring is closed. */
+		wake_op(dev);
 	}
 	atomic_fetch_sub(&dev->interrupting, 1);
 	pthread_mutex_lock(&dev->lock);
