@@ -74,6 +74,24 @@ class Docs(unittest.TestCase):
                     self.assertIn(number, sections, f"{path}: section {number}")
         self.assertGreater(named, 10)
 
+    def test_wiring_is_that_of_the_driver(self):
+        pins = {name: int(value, 16) for name, value in
+                re.findall(r"^#define MPSSE_(\w+) +0x(\w+)u", text("drivers/ftdi/mpsse.h"), re.M)}
+        rows = re.findall(r"^\| ([AB][DC]BUS[^|]*?) \| ([^|]*?) \| (in|out) \|", text("docs/ftdi.md"), re.M)
+        self.assertEqual(len(rows), 14)
+        outputs, signals = dict.fromkeys(("AD", "AC", "BD", "BC"), 0), {}
+        for places, signal, direction in rows:
+            numbers = [int(number) for number in re.findall(r"\d", places)]
+            numbers = range(numbers[0], numbers[-1] + 1)
+            signals[signal] = (places[0], sum(1 << number for number in numbers))
+            outputs[places[:2]] |= signals[signal][1] if direction == "out" else 0
+        self.assertEqual(outputs, {"AD": pins["A_OUTPUTS"], "AC": pins["A_OUTPUTS_H"], "BD": pins["B_OUTPUTS"],
+                                   "BC": pins["B_OUTPUTS_H"]})
+        for signal, name in (("SCK", "A_SCK"), ("MOSI", "A_MOSI"), ("MISO", "A_MISO"), ("RST", "A_RST"),
+                             ("AERIN_REQ", "A_REQ"), ("AERIN_ACK", "A_ACK"), ("AEROUT_ACK", "B_ACK"),
+                             ("AEROUT_REQ", "B_REQ"), ("SCHED_FULL, may stay open", "B_FULL")):
+            self.assertEqual(signals[signal], (name[0], pins[name]), signal)
+
     def test_files_that_the_architecture_names(self):
         for name in re.findall(r"`((?:hal|drivers|sim|include|tools|scripts|tests|bench)/[\w./-]+)`",
                                text("docs/architecture.md") + text("CONTRIBUTING.md") + text("README.md")):
