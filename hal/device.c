@@ -66,7 +66,7 @@ int nm_device_check(const struct nmhal_device *dev, const char *what)
 }
 
 /* Slices, because pthread_mutex_timedlock() follows the wall clock, which may be set back while it waits. */
-static int lock_until(struct nmhal_device *dev, const char *what, int64_t deadline_ns)
+COLD static int lock_until(struct nmhal_device *dev, const char *what, int64_t deadline_ns)
 {
 	for (;;) {
 		int64_t left_ns = deadline_ns - nmhal_now_ns();
@@ -88,14 +88,17 @@ static int lock_until(struct nmhal_device *dev, const char *what, int64_t deadli
 	}
 }
 
-COLD static int wait_for_lock(struct nmhal_device *dev, const char *what, int64_t deadline_ns)
+/* Apart from its caller, which is short for calls that may wait for ever. */
+__attribute__((noinline)) static int lock_in_time(struct nmhal_device *dev, int32_t timeout_ms, const char *what,
+	int64_t *deadline_ns)
 {
-	if (deadline_ns == 0)
+	int status = nm_deadline(dev->uri, timeout_ms, NMHAL_WAIT_FOREVER, deadline_ns);
+
+	if (status || pthread_mutex_trylock(&dev->lock) == 0)
+		return status;
+	if (*deadline_ns == 0)
 		return nm_fail(dev->uri, NMHAL_E_BUSY, "%s: another call on the device is running", what);
-	if (deadline_ns != NMHAL_NEVER)
-		return lock_until(dev, what, deadline_ns);
-	pthread_mutex_lock(&dev->lock);
-	return NMHAL_OK;
+	return lock_until(dev, what, *deadline_ns);
 }
 
 /* The lock is held, and the call must not go on. */
@@ -123,11 +126,13 @@ int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *wh
 		return fail_null(what);
 	if (is_foreign(dev))
 		return fail_foreign(dev, what);
-	status = nm_deadline(dev->uri, timeout_ms, dev->caps.default_timeout_ms, deadline_ns);
-	if (status)
-		return status;
-	if (pthread_mutex_trylock(&dev->lock) != 0) {
-		status = wait_for_lock(dev, what, *deadline_ns);
+	if (timeout_ms == NMHAL_TIMEOUT_DEFAULT)
+		timeout_ms = dev->caps.default_timeout_ms;
+	if (timeout_ms == NMHAL_WAIT_FOREVER) {
+		*deadline_ns = NMHAL_NEVER;
+		pthread_mutex_lock(&dev->lock);
+	} else {
+		status = lock_in_time(dev, timeout_ms, what, deadline_ns);
 		if (status)
 			return status;
 	}

@@ -123,13 +123,12 @@ static int zero_potentials(struct nmhal_device *dev, uint32_t core, uint32_t fir
 	return dev->ops.set_neurons(dev->self, core, first, count, neurons, deadline_ns);
 }
 
-static int reset_state(struct nmhal_device *dev, int64_t deadline_ns)
+/* Apart from its caller, which is short for boards that can do it themselves. */
+__attribute__((noinline)) static int zero_all_potentials(struct nmhal_device *dev, int64_t deadline_ns)
 {
 	uint32_t cols = dev->caps.cols;
 	int status = NMHAL_OK;
 
-	if (dev->ops.reset_state)
-		return dev->ops.reset_state(dev->self, deadline_ns);
 	if (!dev->ops.set_neurons)
 		return nm_unsupported(dev, "reset state", "neurons to reset");
 	for (uint32_t core = 0; core < dev->caps.cores; core++) {
@@ -149,5 +148,7 @@ int nmhal_reset_state(nmhal_device *dev, int32_t timeout_ms)
 
 	if (status)
 		return status;
-	return nm_device_leave(dev, reset_state(dev, deadline_ns));
+	status = dev->ops.reset_state ? dev->ops.reset_state(dev->self, deadline_ns) :
+					zero_all_potentials(dev, deadline_ns);
+	return nm_device_leave(dev, status);
 }

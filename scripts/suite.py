@@ -17,6 +17,7 @@ LOGS = BUILD / "logs"
 JOBS = str(os.cpu_count() or 1)
 COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
 WIRED = ("--no-suite", "usb", "--no-suite", "pins")  # long runs over emulated pins: with gcc and under sanitizers
+LONG = ("--no-suite", "long")  # one thread and the model at work: minutes in a tool that slows down 30 times
 SLOW = ("--no-suite", "faults", "--no-suite", "kernel")  # suites with a stage of their own
 OUR_CODE = ("hal", "drivers", "sim", "tools", "examples", "bench")
 # Builds whose instructions are not counted; that the traces catch wrong rules is shown once, by the gcc build.
@@ -151,12 +152,12 @@ def asan(stage):
 
 def tsan(stage):
     stage.build("tsan", "-Db_sanitize=thread", "-Doptimization=1", *LEAN)
-    stage.tests("tsan", *SLOW, setup="tsan")
+    stage.tests("tsan", *SLOW, *LONG, setup="tsan")
 
 
 def valgrind(stage):
     stage.build("gcc")
-    stage.tests("gcc", "--suite", "unit", "--suite", "wire", setup="valgrind")
+    stage.tests("gcc", "--suite", "unit", "--suite", "wire", *LONG, setup="valgrind")
 
 
 def tidy(stage):

@@ -204,11 +204,14 @@ struct nmhal_event spike(uint64_t step, uint32_t row)
 	return event(step, NMHAL_EVENT_SPIKE, row, 0);
 }
 
+/* A board that shows outputs one by one takes its time. */
+#define RUN_MS 240000
+
 void prepare(struct outcome *outcome, const struct nmhal_event *in, size_t count)
 {
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->op = (struct nmhal_spike_run){.struct_size = sizeof(outcome->op), .in = in, .in_count = count,
-		.out = outcome->out, .out_capacity = OUTPUTS};
+		.out = outcome->out, .out_capacity = OUTPUTS, .timeout_ms = RUN_MS};
 	outcome->report.struct_size = sizeof(outcome->report);
 }
 
