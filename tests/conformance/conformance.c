@@ -204,9 +204,6 @@ struct nmhal_event spike(uint64_t step, uint32_t row)
 	return event(step, NMHAL_EVENT_SPIKE, row, 0);
 }
 
-/* A board that shows outputs one by one takes its time. */
-#define RUN_MS 240000
-
 void prepare(struct outcome *outcome, const struct nmhal_event *in, size_t count)
 {
 	memset(outcome, 0, sizeof(*outcome));

@@ -77,6 +77,7 @@ int32_t potential(uint32_t index);
 struct nmhal_event spike(uint64_t step, uint32_t row);
 struct nmhal_event event(uint64_t step, uint8_t kind, uint32_t address, int value);
 
+#define RUN_MS 240000 /* time of a run: a board that shows outputs one by one needs it */
 #define OUTPUTS 1024
 /* A run with its outputs. */
 struct outcome {

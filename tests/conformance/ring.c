@@ -20,7 +20,8 @@ static void make_burst(void)
 static struct nmhal_spike_report run_to_ring(uint32_t count)
 {
 	struct nmhal_event in[8];
-	const struct nmhal_spike_run op = {.struct_size = sizeof(op), .in = in, .in_count = count};
+	const struct nmhal_spike_run op = {.struct_size = sizeof(op), .in = in, .in_count = count,
+		.timeout_ms = RUN_MS};
 	struct nmhal_spike_report report = {.struct_size = sizeof(report)};
 
 	ck_assert_uint_le(count, 8);

@@ -198,7 +198,8 @@ START_TEST(a_long_run_is_a_row_of_short_ones)
 	enum { COUNT = 20000 };
 	struct nmhal_event *in, *out;
 	struct nmhal_spike_report report = {.struct_size = sizeof(report)};
-	struct nmhal_spike_run op = {.struct_size = sizeof(op), .in_count = COUNT, .out_capacity = COUNT};
+	struct nmhal_spike_run op = {.struct_size = sizeof(op), .in_count = COUNT, .out_capacity = COUNT,
+		.timeout_ms = RUN_MS};
 
 	NEED_LIF();
 	in = calloc(COUNT, sizeof(*in));
