@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,17 @@ class Failed(Exception):
     """A stage cannot go on; its log says why."""
 
 
+def end(child):
+    """Ends a command that still runs, with all it started: it leads a session of its own."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is None:
+            os.killpg(child.pid, number)
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+
+
 class Stage:
     """One stage: its log and its counts."""
 
@@ -48,15 +60,18 @@ class Stage:
         self.log.write("$ " + " ".join(map(str, command)) + "\n")
         self.log.flush()
         start = self.log.tell()
+        child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                                 stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                                  stdout=self.log, stderr=subprocess.STDOUT, timeout=COMMAND_TIMEOUT, check=False)
+            status = child.wait(COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise Failed(f"{command[0]} took more than {COMMAND_TIMEOUT} s") from None
+        finally:
+            end(child)
         self.log.seek(start)
         output = self.log.read()
-        if check and done.returncode != 0:
-            raise Failed(f"{command[0]} ended with status {done.returncode}")
+        if check and status != 0:
+            raise Failed(f"{command[0]} ended with status {status}")
         return output
 
     def check(self, *command):
