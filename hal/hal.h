@@ -237,6 +237,10 @@ int nm_weight_outside(struct nmhal_device *dev, const struct nmhal_cell *cell);
 int nm_program_check(struct nmhal_device *dev, struct nmhal_program *op, const char *what);
 /* Checks and programs; counts are added to the report. */
 int nm_program_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report, int64_t deadline_ns);
+/* A call with a program in it: copies the structs in, takes the lock, lets `locked` do it, fills the report. */
+typedef int (*nm_program_fn)(struct nmhal_device *dev, const struct nmhal_program *op,
+	struct nmhal_program_report *report, int64_t deadline_ns);
+int nm_program_call(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report, const char *what, nm_program_fn locked);
 /* Reads a region that is known to be right, through to the shadow. */
 int nm_read_weights_locked(struct nmhal_device *dev, const struct nmhal_region *region, int16_t *codes, size_t stride, int64_t deadline_ns);
 int nm_neurons_check(struct nmhal_device *dev, uint32_t core, uint32_t first, uint32_t count, const struct nmhal_neuron *neurons);

@@ -104,38 +104,23 @@ static int add_here(struct nmhal_device *dev, const struct nmhal_program *op, st
 	return status;
 }
 
-static int update_locked(
-	struct nmhal_device *dev, struct nmhal_program *op, struct nmhal_program_report *report, int64_t deadline_ns)
+static int update_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report,
+	int64_t deadline_ns)
 {
+	struct nmhal_program checked = *op;
 	struct nm_cells deltas = {0};
-	int status = nm_program_check(dev, op, "update weights");
+	int status = nm_program_check(dev, &checked, "update weights");
 
 	if (!status)
-		status = take_deltas(dev, op, &deltas);
+		status = take_deltas(dev, &checked, &deltas);
 	if (!status && deltas.count)
-		status = dev->ops.add_cells ? add_on_board(dev, op, &deltas, report, deadline_ns)
-					    : add_here(dev, op, &deltas, report, deadline_ns);
+		status = dev->ops.add_cells ? add_on_board(dev, &checked, &deltas, report, deadline_ns)
+					    : add_here(dev, &checked, &deltas, report, deadline_ns);
 	free(deltas.list);
 	return status;
 }
 
 int nmhal_update_weights(nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report)
 {
-	struct nmhal_program known;
-	struct nmhal_program_report filled = {0};
-	int64_t deadline_ns;
-	int status =
-		report ? nm_copy_out(report, sizeof(*report), sizeof(*report), &filled, "struct nmhal_program_report")
-		       : NMHAL_OK;
-
-	if (!status)
-		status = nm_copy_in(&known, sizeof(known), sizeof(known), op, "struct nmhal_program");
-	if (!status)
-		status = nm_device_enter(dev, known.timeout_ms, "update weights", &deadline_ns);
-	if (status)
-		return status;
-	status = nm_device_leave(dev, update_locked(dev, &known, &filled, deadline_ns));
-	if (report)
-		(void)nm_copy_out(report, sizeof(*report), sizeof(*report), &filled, "struct nmhal_program_report");
-	return status;
+	return nm_program_call(dev, op, report, "update weights", update_locked);
 }

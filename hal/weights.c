@@ -211,7 +211,8 @@ int nm_program_locked(struct nmhal_device *dev, const struct nmhal_program *op, 
 			     : program_region(dev, &checked, report, deadline_ns);
 }
 
-int nmhal_program_weights(nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report)
+int nm_program_call(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report,
+	const char *what, nm_program_fn locked)
 {
 	struct nmhal_program known;
 	struct nmhal_program_report filled = {0};
@@ -223,14 +224,18 @@ int nmhal_program_weights(nmhal_device *dev, const struct nmhal_program *op, str
 	if (!status)
 		status = nm_copy_in(&known, sizeof(known), sizeof(known), op, "struct nmhal_program");
 	if (!status)
-		status = nm_device_enter(dev, known.timeout_ms, "program weights", &deadline_ns);
+		status = nm_device_enter(dev, known.timeout_ms, what, &deadline_ns);
 	if (status)
 		return status;
-	status = nm_program_locked(dev, &known, &filled, deadline_ns);
-	status = nm_device_leave(dev, status);
+	status = nm_device_leave(dev, locked(dev, &known, &filled, deadline_ns));
 	if (report)
 		(void)nm_copy_out(report, sizeof(*report), sizeof(*report), &filled, "struct nmhal_program_report");
 	return status;
+}
+
+int nmhal_program_weights(nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report)
+{
+	return nm_program_call(dev, op, report, "program weights", nm_program_locked);
 }
 
 int nm_read_weights_locked(

@@ -413,22 +413,29 @@ static void count_line(void *user, enum nmhal_log_level level, const char *uri, 
 	strncpy(lines->last, message, sizeof(lines->last) - 1);
 }
 
-START_TEST(driver_s_log_lines)
+static void open_with_log(
+	struct board *board, nmhal_context **ctx, uint32_t level, nmhal_log_fn log, struct lines *lines)
 {
 	struct nmhal_context_params params = NMHAL_CONTEXT_PARAMS_INIT;
+
+	fake_init(&board->fake, 1, 2, 3);
+	params.drivers = "";
+	params.log = log;
+	params.log_user = lines;
+	params.log_level = level;
+	assert_ok(nmhal_context_new(&params, ctx));
+	assert_ok(nmhal_context_add_driver(*ctx, &fake_driver));
+	board->dev = fake_open(*ctx, &board->fake);
+}
+
+START_TEST(driver_s_log_lines)
+{
 	struct lines lines = {0};
 	struct board board;
 	nmhal_context *ctx;
 
-	fake_init(&board.fake, 1, 2, 3);
-	params.drivers = "";
-	params.log = count_line;
-	params.log_user = &lines;
 	for (uint32_t level = NMHAL_LOG_DEBUG; level <= NMHAL_LOG_WIRE; level++) {
-		params.log_level = level;
-		assert_ok(nmhal_context_new(&params, &ctx));
-		assert_ok(nmhal_context_add_driver(ctx, &fake_driver));
-		board.dev = fake_open(ctx, &board.fake);
+		open_with_log(&board, &ctx, level, count_line, &lines);
 		nmhal_host_log(&board.dev->host, NMHAL_LOG_WIRE, "frame %d", 5);
 		ck_assert_uint_eq(lines.count, level == NMHAL_LOG_WIRE);
 		if (lines.count)
@@ -452,19 +459,11 @@ static void keep_debug_line(void *user, enum nmhal_log_level level, const char *
 
 START_TEST(a_line_for_every_call)
 {
-	struct nmhal_context_params params = NMHAL_CONTEXT_PARAMS_INIT;
 	struct lines lines = {0};
 	struct board board;
 	nmhal_context *ctx;
 
-	fake_init(&board.fake, 1, 2, 3);
-	params.drivers = "";
-	params.log = keep_debug_line;
-	params.log_user = &lines;
-	params.log_level = NMHAL_LOG_DEBUG;
-	assert_ok(nmhal_context_new(&params, &ctx));
-	assert_ok(nmhal_context_add_driver(ctx, &fake_driver));
-	board.dev = fake_open(ctx, &board.fake);
+	open_with_log(&board, &ctx, NMHAL_LOG_DEBUG, keep_debug_line, &lines);
 	lines.count = 0;
 	assert_ok(nmhal_reset_state(board.dev, 0));
 	ck_assert_uint_eq(lines.count, 1);
