@@ -60,7 +60,10 @@ int odin_send_writes(struct odin *odin, int64_t deadline_ns)
 
 int odin_pulse_reset(struct odin *odin, int64_t deadline_ns)
 {
-	int status = odin->bus.ops->reset(odin->bus.self, deadline_ns);
+	int status;
+
+	nmhal_host_log(odin->host, NMHAL_LOG_WIRE, "RST pulse");
+	status = odin->bus.ops->reset(odin->bus.self, deadline_ns);
 
 	if (status != NMHAL_OK)
 		odin->lost = true;

@@ -66,6 +66,41 @@ START_TEST(open_writes_all_registers_after_a_reset)
 }
 END_TEST
 
+static void keep_wire_lines(void *user, enum nmhal_log_level level, const char *uri, const char *message)
+{
+	char *text = user;
+
+	(void)uri;
+	if (level != NMHAL_LOG_WIRE)
+		return;
+	strcat(text, message);
+	strcat(text, "\n");
+}
+
+START_TEST(the_log_shows_what_goes_over_the_wire)
+{
+	const struct nmhal_event event = {.address = 5};
+	struct nmhal_spike_run op = {.struct_size = sizeof(op), .in = &event, .in_count = 1};
+	char text[4096] = "";
+	const struct nmhal_context_params params = {.struct_size = sizeof(params), .log = keep_wire_lines,
+		.log_user = text, .log_level = NMHAL_LOG_WIRE};
+	nmhal_context *logged = wirebus_context_with(&params);
+	struct wirebus other;
+	nmhal_device *second;
+
+	wirebus_init(&other);
+	second = wirebus_open(logged, &other);
+	ck_assert_str_eq(text, "RST pulse\nspi: 4 frames, 0x0000000001 to 0x00003000ff\n");
+	text[0] = '\0';
+	ck_assert_int_eq(nmhal_run_spikes(second, &op, NULL), NMHAL_OK);
+	ck_assert_str_eq(text, "spi: 1 frames, 0x0000000000 to 0x0000000000\nevents: 1 of 1 in, 0 out, idle\n"
+			       "spi: 1 frames, 0x0000000001 to 0x0000000001\n");
+	nmhal_device_unref(second);
+	nmhal_context_unref(logged);
+	wirebus_free(&other);
+}
+END_TEST
+
 START_TEST(one_weight_keeps_its_neighbour_by_mask)
 {
 	const int8_t weight = -3;
@@ -329,6 +364,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, open_writes_all_registers_after_a_reset);
+	tcase_add_test(tcase, the_log_shows_what_goes_over_the_wire);
 	tcase_add_test(tcase, one_weight_keeps_its_neighbour_by_mask);
 	tcase_add_test(tcase, a_region_with_odd_edges_masks_both_edges);
 	tcase_add_test(tcase, a_region_inside_one_byte_row_with_a_stride);

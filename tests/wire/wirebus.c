@@ -248,9 +248,14 @@ void wirebus_forget(struct wirebus *bus)
 
 nmhal_context *wirebus_context(void)
 {
+	return wirebus_context_with(NULL);
+}
+
+nmhal_context *wirebus_context_with(const struct nmhal_context_params *params)
+{
 	nmhal_context *ctx;
 
-	ck_assert_int_eq(nmhal_context_new(NULL, &ctx), NMHAL_OK);
+	ck_assert_int_eq(nmhal_context_new(params, &ctx), NMHAL_OK);
 	ck_assert_int_eq(nmhal_context_add_link(ctx, &wire_link), NMHAL_OK);
 	return ctx;
 }

@@ -52,6 +52,7 @@ void wirebus_free(struct wirebus *bus);
 /* Empties the record. */
 void wirebus_forget(struct wirebus *bus);
 nmhal_context *wirebus_context(void);
+nmhal_context *wirebus_context_with(const struct nmhal_context_params *params);
 int wirebus_try_open(nmhal_context *ctx, struct wirebus *bus, nmhal_device **dev);
 /* Opens, or fails the test. */
 nmhal_device *wirebus_open(nmhal_context *ctx, struct wirebus *bus);
