@@ -46,11 +46,16 @@ def resolve(root, source, quote, name, by_name):
     return same_name[0] if quote == '"' and len(same_name) == 1 else f"<{name}>"
 
 
+# Drivers are independent of each other, but the emulator may be put below the bus of drivers/ftdi, and what
+# drivers/record writes is what drivers/replay reads.
+CROSSINGS = [(r"drivers/sim/", r"drivers/ftdi/\w+\.h"), (r"drivers/replay/", r"drivers/record/trace\.h")]
+
+
 def crossed_folder(path, target):
-    """Drivers are independent of each other; drivers/sim alone may put the emulator below the bus of drivers/ftdi."""
+    """One driver includes another's file."""
     return (path.startswith("drivers/") and target.startswith("drivers/")
             and path.split("/")[1] != target.split("/")[1]
-            and not (path.startswith("drivers/sim/") and re.fullmatch(r"drivers/ftdi/\w+\.h", target)))
+            and not any(re.match(source, path) and re.fullmatch(header, target) for source, header in CROSSINGS))
 
 
 def broken_rules(root):
