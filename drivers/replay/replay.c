@@ -114,18 +114,17 @@ static int read_open_file(struct nmhal_host *host, const char *path, int fd, siz
 	if (!*bytes)
 		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: file=%s: no memory for %zu bytes", path, *size);
 	error = read_all(fd, *bytes, size);
-	if (!error)
-		return NMHAL_OK;
-	free(*bytes);
-	return file_failed(host, path, error);
+	return error ? file_failed(host, path, error) : NMHAL_OK;
 }
 
-/* The first bytes of the URI's file, `most` of them if it is that long; to be freed. */
+/* The first bytes of the URI's file, `most` of them if it is that long; *bytes is to be freed, also after a failure. */
 static int read_file(struct nmhal_host *host, const struct nmhal_uri *uri, size_t most, uint8_t **bytes, size_t *size)
 {
 	const char *path = nmhal_uri_value(uri, "file");
 	int fd, status;
 
+	*bytes = NULL;
+	*size = 0;
 	if (!path || !*path)
 		return nmhal_host_fail(host, NMHAL_E_INVALID, "open: names no file; write replay:file=run.nmtrace");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -152,14 +151,15 @@ static int replay_board(struct nmhal_host *host, const struct nmhal_uri *uri, ch
 	size_t got;
 	int status = read_file(host, uri, HEADER_MAX, &bytes, &got);
 
-	if (status != NMHAL_OK)
-		return status;
-	status = nmtrace_open(&reader, bytes, got, &session, why);
+	if (status == NMHAL_OK) {
+		status = nmtrace_open(&reader, bytes, got, &session, why);
+		if (status != NMHAL_OK)
+			status = no_trace(host, uri, status, why);
+		else
+			snprintf(board, size, "%s", session.board);
+	}
 	free(bytes);
-	if (status != NMHAL_OK)
-		return no_trace(host, uri, status, why);
-	snprintf(board, size, "%s", session.board);
-	return NMHAL_OK;
+	return status;
 }
 
 static int load(struct replay *replay, const struct nmhal_uri *uri)
@@ -176,10 +176,8 @@ static int load(struct replay *replay, const struct nmhal_uri *uri)
 		snprintf(why, sizeof(why), "is a trace of %s", trace->session.board);
 		status = NMHAL_E_NO_DEVICE;
 	}
-	if (status != NMHAL_OK) {
-		free(replay->bytes);
+	if (status != NMHAL_OK)
 		return no_trace(replay->host, uri, status, why);
-	}
 	replay->reader = trace->first;
 	nmhal_host_log(replay->host, NMHAL_LOG_INFO, "%s: %" PRIu64 " operations of %.*s", replay->path, trace->count,
 		(int)trace->session.uri.size, (const char *)trace->session.uri.bytes);
@@ -202,6 +200,7 @@ static int replay_open(struct nmhal_host *host, const struct nmhal_uri *uri, int
 	replay->path = nmhal_uri_value(uri, "file");
 	status = load(replay, uri);
 	if (status != NMHAL_OK) {
+		free(replay->bytes);
 		free(replay);
 		return status;
 	}
