@@ -38,11 +38,11 @@ static int write_all(int fd, const uint8_t *bytes, size_t size)
 }
 
 /* The operation is done, its record is lost: the caller must know. A failure of its own is not hidden. */
-static int lost(const struct recorder *recorder, int status, int loss, const char *why)
+static int lost(const struct recorder *recorder, int status, const char *why)
 {
 	if (status == NMHAL_OK)
-		return nmhal_host_fail(recorder->host, loss, "record=%s: %s; the trace ends after %" PRIu64 " bytes",
-			recorder->path, why, recorder->size);
+		return nmhal_host_fail(recorder->host, recorder->broken,
+			"record=%s: %s; the trace ends after %" PRIu64 " bytes", recorder->path, why, recorder->size);
 	nmhal_host_log(recorder->host, NMHAL_LOG_WARN, "record=%s: %s; the trace ends after %" PRIu64 " bytes",
 		recorder->path, why, recorder->size);
 	return status;
@@ -54,22 +54,22 @@ int recorder_put(struct recorder *recorder, int status)
 	int error;
 
 	if (recorder->broken)
-		return lost(recorder, status, NMHAL_E_IO, "an earlier record could not be written");
+		return lost(recorder, status, "an earlier record could not be written");
 	if (buffer->no_memory) {
-		recorder->broken = true;
-		return lost(recorder, status, NMHAL_E_NO_MEMORY, "no memory for a record");
+		recorder->broken = NMHAL_E_NO_MEMORY;
+		return lost(recorder, status, "no memory for a record");
 	}
 	error = write_all(recorder->fd, buffer->bytes, buffer->size);
 	if (!error) {
 		recorder->size += buffer->size;
 		return status;
 	}
-	recorder->broken = true;
+	recorder->broken = NMHAL_E_IO;
 	/* A part of a record says no more than none; what cannot be cut off is seen when it is read. */
 	if (recorder->is_file && ftruncate(recorder->fd, (off_t)recorder->size))
 		nmhal_host_log(recorder->host, NMHAL_LOG_DEBUG, "record=%s: its last record stays cut off",
 			recorder->path);
-	return lost(recorder, status, NMHAL_E_IO, strerror(error));
+	return lost(recorder, status, strerror(error));
 }
 
 static int open_failed(const struct recorder *recorder, const char *what, int error)

@@ -10,7 +10,7 @@ struct recorder {
 	const char *path; /* of the URI */
 	int fd;
 	bool is_file;     /* a regular file, which a record that failed is cut off from */
-	bool broken;      /* nothing more is written */
+	int broken;       /* what the operation returned whose record was lost; nothing more is written. OK: none was */
 	uint64_t size;    /* bytes of whole records */
 	struct nmtrace_buffer buffer;
 };

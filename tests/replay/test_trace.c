@@ -110,6 +110,33 @@ static void seal(struct file *file)
 	}
 }
 
+/* Reads every part of every operation; the sum of it all. */
+static uint64_t read_all(const struct replay_trace *trace)
+{
+	struct nmtrace_reader reader = trace->first;
+	struct nmtrace_record record;
+	char why[TRACE_WHY];
+	uint64_t sum = 0, count = 0;
+
+	for (; nmtrace_next(&reader, &record, why) == NMHAL_OK; count++) {
+		bool spi = record.type == TRACE_SPI, events = record.type == TRACE_EVENTS;
+
+		sum += record.type;
+		for (size_t n = 0; spi && n < record.count; n++)
+			sum += nmtrace_frame(&record, n);
+		for (size_t n = 0; spi && record.results.size && n < record.count; n++)
+			sum += nmtrace_reply(&record, n);
+		for (size_t n = 0; events && n < nmtrace_inputs(&record); n++)
+			sum += nmtrace_input(&record, n).address;
+		for (size_t n = 0; events && n < nmtrace_outputs(&record); n++)
+			sum += nmtrace_output(&record, n).address;
+		for (size_t n = 0; n < record.text.size; n++)
+			sum += record.text.bytes[n];
+	}
+	ck_assert_uint_eq(count, trace->count);
+	return sum;
+}
+
 /* Checks a copy without a byte to spare, so that a sanitizer sees what reads behind it. */
 static int load(const struct file *file, struct replay_trace *trace, char *why)
 {
@@ -121,6 +148,8 @@ static int load(const struct file *file, struct replay_trace *trace, char *why)
 	memset(why, '?', TRACE_WHY);
 	status = replay_load(copy, file->size, trace, why);
 	ck_assert(status == NMHAL_OK || (*why && strlen(why) < TRACE_WHY));
+	if (status == NMHAL_OK && trace->count)
+		ck_assert_uint_ge(read_all(trace), 1);
 	free(copy);
 	return status;
 }

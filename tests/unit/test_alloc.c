@@ -182,6 +182,26 @@ START_TEST(emulated_chip)
 }
 END_TEST
 
+#ifdef WITH_WRAPPERS
+/* What is recorded up to a failure can be played; playing allocates too. */
+START_TEST(recorded_and_played)
+{
+	char path[FOLDER_PATH], uri[FOLDER_PATH + 64];
+	struct session session = {.uri = uri};
+	struct folder folder;
+
+	folder_make(&folder);
+	folder_file(&folder, "run.nmtrace", path);
+	snprintf(uri, sizeof(uri), "sim:tinyodin,fault=io@1000000,record=%s", path);
+	ck_assert_uint_ge(fail_each(&session, false), 35);
+	ck_assert_uint_eq(folder_count(&folder), 1);
+	snprintf(uri, sizeof(uri), "replay:file=%s", path);
+	ck_assert_uint_ge(fail_each(&session, false), 27);
+	folder_remove(&folder);
+}
+END_TEST
+#endif
+
 #ifdef WITH_HDF5
 START_TEST(image_and_state_files)
 {
@@ -240,6 +260,9 @@ const char *__lsan_default_suppressions(void)
 int main(void)
 {
 	const TTest *const tests[] = {counters_count, null_board, emulated_chip,
+#ifdef WITH_WRAPPERS
+		recorded_and_played,
+#endif
 #ifdef WITH_HDF5
 		image_and_state_files,
 #endif
