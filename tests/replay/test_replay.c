@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions recorded between a driver and a link of the tests, and played: the same results, and what strays is told. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -341,6 +343,40 @@ START_TEST(a_full_disk)
 }
 END_TEST
 
+/* The part of a record that still found room is cut off again, so what is there can be played. */
+START_TEST(a_file_that_cannot_grow)
+{
+	struct rlimit limit, before;
+	uint64_t value = 0, done = 0;
+	int limited;
+
+	record("bus");
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 1000;
+	signal(SIGXFSZ, SIG_IGN);
+	limited = setrlimit(RLIMIT_FSIZE, &limit); /* no assertion until it is lifted: Check writes to a file too */
+	while (!limited && counter("cycles", &value) == NMHAL_OK)
+		done++;
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
+	ck_assert_int_eq(limited, 0);
+	ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "run.nmtrace: File too large; the trace ends after "));
+	ck_assert_uint_ge(done, 5);
+	assert_fails(NMHAL_E_IO, "an earlier record could not be written", reset());
+	scribe_close(&scribe);
+	replay();
+	ck_assert_uint_eq(scribe_lines(&scribe, "not whole: it has no close, the recorder was ended"), 1);
+	for (uint64_t n = 1; n <= done; n++) {
+		assert_ok(counter("cycles", &value));
+		ck_assert_uint_eq(value, 10 * n);
+	}
+	assert_fails(NMHAL_E_PROTOCOL, "it ends before counter cycles", counter("cycles", &value));
+	scribe_close(&scribe);
+	folder_remove(&folder);
+}
+END_TEST
+
 START_TEST(the_file_of_a_recorder)
 {
 	char other[FOLDER_PATH], bad[FOLDER_PATH + 64];
@@ -396,7 +432,7 @@ int main(void)
 {
 	const TTest *const tests[] = {a_bus_comes_to_the_same, a_stream_comes_to_the_same, who_strays_is_told,
 		who_strays_on_a_stream_is_told, a_recorder_that_is_killed, files_that_cannot_be_played, a_full_disk,
-		the_file_of_a_recorder, faults_are_recorded};
+		a_file_that_cannot_grow, the_file_of_a_recorder, faults_are_recorded};
 
 	return run_tests("replay", tests, sizeof(tests) / sizeof(*tests));
 }
