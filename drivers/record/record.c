@@ -66,7 +66,7 @@ int recorder_put(struct recorder *recorder, int status)
 	}
 	recorder->broken = NMHAL_E_IO;
 	/* A part of a record says no more than none; what cannot be cut off is seen when it is read. */
-	if (recorder->is_file && ftruncate(recorder->fd, (off_t)recorder->size))
+	if (ftruncate(recorder->fd, (off_t)recorder->size))
 		nmhal_host_log(recorder->host, NMHAL_LOG_DEBUG, "record=%s: its last record stays cut off",
 			recorder->path);
 	return lost(recorder, status, strerror(error));
@@ -80,19 +80,17 @@ static int open_failed(const struct recorder *recorder, const char *what, int er
 		strerror(error));
 }
 
-/* A pipe or device takes the trace as it comes; nobody waits for a reader. */
-static int open_special(struct recorder *recorder)
-{
-	recorder->fd = open(recorder->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	return recorder->fd < 0 ? open_failed(recorder, "open", errno) : recorder_put(recorder, NMHAL_OK);
-}
-
 /* An old trace stays until the header of the new one is written. */
 static int open_file(struct recorder *recorder)
 {
+	struct stat old;
 	char *name;
 	int status;
 
+	/* A pipe may block, or end the process. */
+	if (!stat(recorder->path, &old) && !S_ISREG(old.st_mode))
+		return nmhal_host_fail(recorder->host, NMHAL_E_IO, "open: record=%s: not a regular file",
+			recorder->path);
 	if (asprintf(&name, "%s.%ld.tmp", recorder->path, (long)getpid()) < 0)
 		return nmhal_host_fail(recorder->host, NMHAL_E_NO_MEMORY, "open: no memory for the recorder");
 	recorder->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -101,7 +99,6 @@ static int open_file(struct recorder *recorder)
 		free(name);
 		return status;
 	}
-	recorder->is_file = true;
 	status = recorder_put(recorder, NMHAL_OK);
 	if (status == NMHAL_OK && rename(name, recorder->path))
 		status = open_failed(recorder, "rename the new file to it", errno);
@@ -114,14 +111,13 @@ static int open_file(struct recorder *recorder)
 int recorder_open(struct recorder *recorder, struct nmhal_host *host, const struct nmhal_uri *uri,
 	const struct nmhal_bus_info *bus, const struct nmhal_stream_info *stream)
 {
-	struct stat old;
 	int status;
 
 	*recorder = (struct recorder){.host = host, .path = nmhal_uri_value(uri, "record"), .fd = -1};
 	if (!*recorder->path)
 		return nmhal_host_fail(host, NMHAL_E_INVALID, "open: record= names no file");
 	nmtrace_header(&recorder->buffer, nmhal_uri_board(uri), nmhal_host_uri(host), bus, stream);
-	status = lstat(recorder->path, &old) || S_ISREG(old.st_mode) ? open_file(recorder) : open_special(recorder);
+	status = open_file(recorder);
 	if (status == NMHAL_OK)
 		return NMHAL_OK;
 	if (recorder->fd >= 0)

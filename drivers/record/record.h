@@ -9,7 +9,6 @@ struct recorder {
 	struct nmhal_host *host;
 	const char *path; /* of the URI */
 	int fd;
-	bool is_file;     /* a regular file, which a record that failed is cut off from */
 	int broken;       /* what the operation returned whose record was lost; nothing more is written. OK: none was */
 	uint64_t size;    /* bytes of whole records */
 	struct nmtrace_buffer buffer;
