@@ -9,6 +9,7 @@
 #define ENDPOINTS  5u       /* control, and the four of vftdi.h by their numbers 1 to 4 */
 #define DELAY_US   20000u
 #define IDLE_US    1000000u /* how long an idle device may sleep */
+#define LATE_US    5000u    /* paced: a thread that wakes up late by less makes up for it */
 
 const char *const far_kind_names[FAR_KINDS] = {"none", "short", "STALL", "time-out", "ENODEV", "overflow", "corrupted",
 	"duplicated", "lost", "delayed"};
@@ -20,6 +21,8 @@ struct far {
 	struct far_urb *queue[ENDPOINTS];
 	bool halted[ENDPOINTS];
 	bool gone;
+	bool paced;
+	uint64_t pins_us; /* paced: how long the pins are busy */
 	struct far_fault fault;
 	struct far_numbers numbers;
 	FILE *record;
@@ -80,6 +83,30 @@ bool far_gone(const struct far *far)
 	return far->gone;
 }
 
+void far_pace(struct far *far, bool paced)
+{
+	far->paced = paced;
+	far->pins_us = 0;
+}
+
+static uint64_t ticks(const struct far *far)
+{
+	return vftdi_counters(far->device).ticks;
+}
+
+/* The pins have moved since `before`, which takes them its time. */
+static void spend(struct far *far, uint64_t before, uint64_t now_us)
+{
+	if (far->pins_us + LATE_US < now_us)
+		far->pins_us = now_us;
+	far->pins_us += (ticks(far) - before) * 1000000u / VFTDI_TICK_HZ;
+}
+
+static bool waits_for_pins(const struct far *far, uint64_t now_us)
+{
+	return far->paced && far->pins_us > now_us;
+}
+
 int far_record(struct far *far, const char *path)
 {
 	if (far->record)
@@ -117,7 +144,7 @@ static void complete(struct far *far, struct far_urb *urb, int status)
 		*at = urb->next;
 	urb->next = NULL;
 	urb->status = status;
-	if (urb->endpoint && urb->endpoint != 0x80u)
+	if (slot(urb->endpoint))
 		vftdi_count_transfer(far->device, urb->endpoint);
 	far->done(far->user, urb);
 }
@@ -224,8 +251,9 @@ static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, 
 }
 
 /* Sends the next packet of an OUT URB; false: NAK. */
-static bool out_packet(struct far *far, struct far_urb *urb)
+static bool out_packet(struct far *far, struct far_urb *urb, uint64_t now_us)
 {
+	const uint64_t before = ticks(far);
 	size_t size = urb->length - urb->actual < VFTDI_PACKET ? urb->length - urb->actual : VFTDI_PACKET;
 	uint8_t packet[VFTDI_PACKET];
 	enum far_kind kind;
@@ -241,6 +269,7 @@ static bool out_packet(struct far *far, struct far_urb *urb)
 		record(far, urb->endpoint, packet, size);
 		if (kind == FAR_DUPLICATED)
 			(void)vftdi_out(far->device, urb->endpoint, packet, size);
+		spend(far, before, now_us);
 		return true;
 	}
 	if (!urb->first && kind != FAR_NONE)
@@ -249,14 +278,16 @@ static bool out_packet(struct far *far, struct far_urb *urb)
 }
 
 /* Works on the first URB of an OUT endpoint; true: something moved. */
-static bool service_out(struct far *far, struct far_urb *urb)
+static bool service_out(struct far *far, struct far_urb *urb, uint64_t now_us)
 {
 	bool moved = false;
 
 	while (urb->actual < urb->length) {
-		if (!out_packet(far, urb))
+		if (!out_packet(far, urb, now_us))
 			return moved;
 		moved = true;
+		if (waits_for_pins(far, now_us))
+			return true;
 	}
 	complete(far, urb, 0);
 	return true;
@@ -275,7 +306,10 @@ static size_t in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, u
 		return size;
 	}
 	for (;;) {
+		const uint64_t before = ticks(far);
+
 		size = vftdi_in(far->device, urb->endpoint, packet, VFTDI_PACKET, now_us, again_us);
+		spend(far, before, now_us);
 		if (!size)
 			return 0;
 		kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
@@ -321,16 +355,18 @@ static bool service_in(struct far *far, struct far_urb *urb, uint64_t now_us, ui
 static bool service_one(struct far *far, unsigned n, uint64_t now_us, uint64_t *again_us)
 {
 	struct far_urb *urb = far->queue[n];
+	uint64_t due_us;
 
 	if (!urb || far->halted[n])
 		return false;
-	if (urb->due_us > now_us) {
-		*again_us = *again_us < urb->due_us ? *again_us : urb->due_us;
+	due_us = far->paced && far->pins_us > urb->due_us ? far->pins_us : urb->due_us;
+	if (due_us > now_us) {
+		*again_us = *again_us < due_us ? *again_us : due_us;
 		return false;
 	}
 	if (urb->endpoint & 0x80u)
 		return service_in(far, urb, now_us, again_us);
-	return service_out(far, urb);
+	return service_out(far, urb, now_us);
 }
 
 uint64_t far_service(struct far *far, uint64_t now_us)
@@ -367,6 +403,8 @@ void far_submit(struct far *far, struct far_urb *urb, uint64_t now_us)
 	while (*at)
 		at = &(*at)->next;
 	*at = urb;
+	if (slot(urb->endpoint))
+		vftdi_count_submit(far->device, urb->endpoint);
 	urb->number = far->numbers.urbs++;
 	kind = meets(far, false, urb->number);
 	if (far->halted[slot(urb->endpoint)]) {

@@ -241,6 +241,8 @@ static int tell_device(struct vusbd *server, const char *text)
 		far_plug(server->far);
 	} else if (!strcmp(text, "quit")) {
 		server->quit = true;
+	} else if (!strncmp(text, "pace ", 5)) {
+		far_pace(server->far, !strcmp(text + 5, "on"));
 	} else if (!strncmp(text, "clock ", 6)) {
 		vftdi_stop_clock(far_device(server->far), !strcmp(text + 6, "off"));
 	} else if (!strncmp(text, "driver ", 7)) {

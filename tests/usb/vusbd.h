@@ -26,6 +26,7 @@ void vusbd_join(struct vusbd *server);
  *   numbers                         "URBS PACKETS HAPPENED"
  *   count                           restarts the counters
  *   counters                        "name value" a line
+ *   pace on|off                     on: as slowly as the pins (far_pace())
  *   clock on|off                    the chip's CLK
  *   driver on|off                   ftdi_sio bound to both interfaces (the default), or to none
  *   drivers                         "1 1": interfaces that have their kernel driver
