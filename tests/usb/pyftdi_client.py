@@ -119,7 +119,8 @@ class Spi(unittest.TestCase):
     def test_synapses_are_written_and_read(self):
         places = [(lane << 13 | word, (37 * word + lane) & 0xFF) for word in range(0, 8192, 97) for lane in range(4)]
         self.chip.exchange(frame(CONFIG | GATE, 1))
-        self.chip.write(b"".join(frame(WRITE | SYNAPSE | place, byte) for place, byte in places) + frame(CONFIG | GATE, 1))
+        self.chip.write(b"".join(frame(WRITE | SYNAPSE | place, byte) for place, byte in places) +
+                        frame(CONFIG | GATE, 1))
         for place, byte in places[:16]:
             answer = self.chip.exchange(frame(READ | SYNAPSE | place), duplex=True)
             self.assertEqual(answer, bytes([0, 0, 0, 0, byte]))

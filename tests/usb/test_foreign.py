@@ -5,14 +5,11 @@
 nmhal-probe and the conformance suite with the real libusb and libftdi1; what they cost on the wire, counted by the
 virtual device and once more from the recorded bytes by referee.py.
 """
-import os
 import pathlib
 import random
 import struct
-import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import referee
@@ -131,36 +128,6 @@ class Foreign(unittest.TestCase):
                          counters["round_trips"] - nothing["round_trips"], f"{writes} write frames"))
             self.assertEqual(writes, count)
             self.assertLessEqual(sck, 1.05 * 40 * count + 160)
-
-    def test_kill_while_programming(self):
-        values = random_weights(4)
-        npy(self.folder / "weights.npy", values)
-        killed = 0
-        for n in range(12):
-            self.board.tell("fault none")
-            with subprocess.Popen(self.machine.command(PROBE, "-u", URI, "program", self.folder / "weights.npy"),
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
-                while int(self.board.tell("numbers").split()[0]) < 30 + 4 * n and victim.poll() is None:
-                    time.sleep(0.0005)
-                killed += self.kill(victim)
-            self.probe("program", self.folder / "weights.npy", "--verify")
-            self.assertEqual(self.memory()[1], synapse_bytes(values))
-            self.assertEqual(self.board.tell("drivers"), "1 1")
-        self.assertGreaterEqual(killed, 6, "most were not killed but ended by themselves")
-
-    @staticmethod
-    def kill(process):
-        """Kills the program, which is a child of umockdev-run; whether it was alive."""
-        alive = False
-        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        try:
-            for child in children.read_text(encoding="ascii").split():
-                alive = alive or ") Z " not in pathlib.Path(f"/proc/{child}/stat").read_text(encoding="ascii")
-                os.kill(int(child), 9)
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-        process.wait(20)
-        return alive
 
 
 def table():

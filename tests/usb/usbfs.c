@@ -2,7 +2,8 @@
 /*
  * A usbfs for the real libusb: takes open(), close() and ioctl() of device nodes that a vusbd serves, and passes all
  * else on. Linked into a test program, or preloaded. The descriptor libusb gets is the write end of a full pipe, which
- * polls as usbfs does: writable when there is something to reap, error when the device has left.
+ * polls as usbfs does: writable when there is something to reap, error when the device has left. What /proc shows of an
+ * open node is the name of a memory file, which readlinkat() tells as the node's.
  */
 /* open() is to be itself here, not another name of open64(). */
 #undef _FILE_OFFSET_BITS
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -40,6 +42,7 @@ struct node {
 	struct node *next;
 	int fd, drain;      /* the two ends of the pipe; drain: -1 when the device has left */
 	int socket;
+	int shown;          /* in /proc/self/fd */
 	bool ready;         /* the pipe is drained */
 	bool asking, replied; /* one question at a time */
 	bool closing;       /* nobody waits for URBs any more */
@@ -347,7 +350,7 @@ static int hello(int socket_fd)
 	return recv_all(socket_fd, &message, sizeof(message)) ? -message.status : ENODEV;
 }
 
-static struct node *new_node(int socket_fd)
+static struct node *new_node(int socket_fd, const char *path)
 {
 	struct node *node = calloc(1, sizeof(*node));
 	char page[PIPE_SIZE] = {0};
@@ -361,6 +364,7 @@ static struct node *new_node(int socket_fd)
 	node->drain = ends[0];
 	node->fd = ends[1];
 	node->socket = socket_fd;
+	node->shown = memfd_create(path, MFD_CLOEXEC);
 	pthread_cond_init(&node->changed, NULL);
 	return node;
 }
@@ -379,7 +383,7 @@ static int open_node(const char *path)
 		errno = error;
 		return -1;
 	}
-	node = new_node(socket_fd);
+	node = new_node(socket_fd, path);
 	pthread_mutex_lock(&lock);
 	node->next = nodes;
 	nodes = node;
@@ -403,6 +407,7 @@ static void close_node(struct node *node)
 	shutdown(node->socket, SHUT_RDWR);
 	pthread_join(node->reader, NULL);
 	syscall(SYS_close, node->socket);
+	syscall(SYS_close, node->shown);
 	while (node->done) {
 		struct urb *urb = node->done;
 
@@ -450,6 +455,24 @@ EXPORT int __open_2(const char *path, int flags);
 EXPORT int __open_2(const char *path, int flags)
 {
 	return open_any("open", path, flags, 0);
+}
+
+EXPORT ssize_t readlinkat(int folder, const char *path, char *target, size_t size)
+{
+	static const char head[] = "/memfd:", tail[] = " (deleted)";
+	const size_t most = sizeof(head) + sizeof(tail) + sizeof(NODES) + sizeof("001/002");
+	char full[sizeof(head) + sizeof(tail) + sizeof(NODES) + sizeof("001/002")];
+	ssize_t (*real)(int, const char *, char *, size_t) = REAL(ssize_t (*)(int, const char *, char *, size_t),
+		"readlinkat");
+	ssize_t length = real(folder, path, full, most - 1);
+
+	full[length > 0 ? length : 0] = '\0';
+	if (strncmp(full, head, sizeof(head) - 1) || strncmp(full + sizeof(head) - 1, NODES, sizeof(NODES) - 1))
+		return real(folder, path, target, size);
+	length -= (ssize_t)(sizeof(head) + sizeof(tail) - 2);
+	length = (size_t)length < size ? length : (ssize_t)size;
+	memcpy(target, full + sizeof(head) - 1, (size_t)length);
+	return length;
 }
 
 EXPORT int close(int fd)
