@@ -74,7 +74,8 @@ void check_chip(struct bed *bed, unsigned board, const int8_t *codes, uint32_t r
 
 		/* An assertion that holds costs a system call. */
 		if (code != codes[n])
-			ck_abort_msg("row %u, column %u: the chip holds %d, not %d", n / COLS, n % COLS, code, codes[n]);
+			ck_abort_msg("row %u, column %u: the chip holds %d, not %d", n / COLS, n % COLS, code,
+				codes[n]);
 	}
 }
 
