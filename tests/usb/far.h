@@ -39,7 +39,7 @@ struct far_urb {
 };
 
 /* What happens to the URB of that number (lost, corrupted, duplicated: to its first packet), or with `packet` to the
- * 512-byte packet of that number; endpoints and directions are numbered together. */
+ * 512-byte packet of that number, in the midst of its URB; endpoints and directions are numbered together. */
 struct far_fault {
 	enum far_kind kind;
 	bool packet;
