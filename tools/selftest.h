@@ -7,7 +7,7 @@
 
 /* Outcome of one part. A part that finds a fault returns PROBE_DIFFERENT, without a message; `fault` names it. */
 struct part_result {
-	uint64_t compared; /* codes, fields or spikes */
+	uint64_t compared; /* bytes, codes, fields or spikes */
 	const char *skipped; /* why the part did not run, or NULL */
 	char fault[320];
 	json_t *place;     /* the fault for --json, or NULL */

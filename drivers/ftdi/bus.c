@@ -243,9 +243,12 @@ static int bus_counter(void *self, const char *key, uint64_t *value)
 {
 	struct ftdi_bus *bus = self;
 
-	if (strcmp(key, "spi_frames"))
+	if (!strcmp(key, "spi_frames"))
+		*value = bus->frames;
+	else if (!strcmp(key, "loopback_bytes"))
+		*value = bus->looped;
+	else
 		return bus->port.ops->counter(bus->port.self, key, value);
-	*value = bus->frames;
 	return NMHAL_OK;
 }
 

@@ -20,6 +20,7 @@ struct ftdi_bus {
 	bool streaming; /* which way of events.c the last input went */
 	bool flowing;   /* inputs went out after the last frame: outputs may be on their way */
 	uint64_t frames;
+	uint64_t looped; /* bytes that channel A looped back right */
 	/* events.c, inputs that wait for idle */
 	bool idle;      /* the core is known idle */
 	uint32_t delay; /* clocks of the delay on channel A; 0: none since the last output */

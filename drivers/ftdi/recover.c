@@ -112,6 +112,8 @@ static int begin_a(struct ftdi_bus *bus, int64_t deadline_ns, const char *what)
 		status = nmhal_host_fail(bus->host, NMHAL_E_PROTOCOL,
 			"%s: channel A looped %02x%02x%02x%02x%02x back as %02x%02x%02x%02x%02x", what, pattern[0],
 			pattern[1], pattern[2], pattern[3], pattern[4], in[0], in[1], in[2], in[3], in[4]);
+	if (status == NMHAL_OK)
+		bus->looped += sizeof(pattern);
 	return status;
 }
 

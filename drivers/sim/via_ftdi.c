@@ -93,6 +93,7 @@ static int port_submit(void *self, struct ftdi_transfer *transfer)
 	transfer->status = NMHAL_OK;
 	transfer->busy = true;
 	queue->transfers[(queue->oldest + queue->count++) % MAX_QUEUED] = transfer;
+	vftdi_count_submit(port->device, endpoints[transfer->channel][transfer->in]);
 	return NMHAL_OK;
 }
 

@@ -145,7 +145,7 @@ struct nmhal_bus_ops {
 	int (*events)(void *self, struct nmhal_bus_transfer *transfer, int64_t deadline_ns);
 	/** Pulses the chip's RST: framing and queues are cleared, memories and registers stay. Waits until released. */
 	int (*reset)(void *self, int64_t deadline_ns);
-	/** Counter since open: "cycles", "sops", "queue_dropped", "spi_frames"; else UNSUPPORTED, no sentence. */
+	/** Counter since open, as of nmhal_counter_get(); UNSUPPORTED without a sentence for what is not counted. */
 	int (*counter)(void *self, const char *key, uint64_t *value);
 	/** From any thread or a signal handler: makes a blocked op return CANCELED soon. Optional if no op blocks. */
 	void (*interrupt)(void *self);

@@ -290,7 +290,8 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_set_int(nmhal_device *dev, const char 
 /**
  * Reads a counter that has run since open: "cycles" (chip clock cycles under an ideal host, datasheet section 17),
  * "sops" (synaptic operations), "queue_dropped" (spikes lost in the chip's own queue), "spi_frames", "events_in",
- * "events_out". UNSUPPORTED when the device or its link cannot count it.
+ * "events_out", "loopback_bytes" (bytes that the link sent to itself and got back as they were; others fail the open or
+ * reset that sent them). UNSUPPORTED when the device or its link cannot count it.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_counter_get(nmhal_device *dev, const char *key, uint64_t *value);
 

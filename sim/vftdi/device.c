@@ -231,8 +231,6 @@ static void take_packet(struct vftdi *dev, struct channel *c, const uint8_t *dat
 		ring_put(&c->out, data[i]);
 	dev->counters.out_packets++;
 	dev->counters.out_bytes += size;
-	dev->counters.round_trips += dev->answered;
-	dev->answered = false;
 }
 
 size_t vftdi_out(struct vftdi *dev, unsigned endpoint, const uint8_t *data, size_t size)
@@ -270,7 +268,7 @@ static size_t send_packet(struct vftdi *dev, struct channel *c, uint8_t *data, u
 		dev->counters.in_packets++;
 	else
 		dev->counters.status_packets++;
-	if (count && !dev->channel[0].out.count && !dev->channel[1].out.count)
+	if (count && !dev->coming && !dev->channel[0].out.count && !dev->channel[1].out.count)
 		dev->answered = true;
 	return STATUS_BYTES + count;
 }
@@ -297,12 +295,23 @@ size_t vftdi_in(struct vftdi *dev, unsigned endpoint, uint8_t *data, size_t capa
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
 
-void vftdi_count_transfer(struct vftdi *dev, unsigned endpoint)
+void vftdi_count_submit(struct vftdi *dev, unsigned endpoint)
 {
 	if (endpoint & 0x80u)
+		return;
+	dev->coming++;
+	dev->counters.round_trips += dev->answered;
+	dev->answered = false;
+}
+
+void vftdi_count_transfer(struct vftdi *dev, unsigned endpoint)
+{
+	if (endpoint & 0x80u) {
 		dev->counters.in_transfers++;
-	else
-		dev->counters.out_transfers++;
+		return;
+	}
+	dev->coming--;
+	dev->counters.out_transfers++;
 }
 
 struct vftdi_counters vftdi_counters(const struct vftdi *dev)

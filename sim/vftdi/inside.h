@@ -61,6 +61,7 @@ struct vftdi {
 	uint64_t now;    /* tick */
 	uint64_t phase;  /* of CLK: VFTDI_TICK_HZ is one period */
 	uint64_t effort; /* of the call under way */
+	unsigned coming; /* OUT transfers that the host has submitted and that have not completed */
 	bool answered;   /* the host has got a reply and the device nothing more to do */
 	struct vftdi_counters counters;
 	uint64_t counted_from; /* tick */

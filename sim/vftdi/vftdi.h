@@ -35,12 +35,12 @@ struct vftdi_params {
 /* Exact counts since vftdi_new() or vftdi_count_reset(). */
 struct vftdi_counters {
 	uint64_t controls;        /* control transfers */
-	uint64_t out_transfers, in_transfers; /* bulk; as the caller reports them with vftdi_count_transfer() */
+	uint64_t out_transfers, in_transfers; /* bulk, completed; as the caller reports them */
 	uint64_t out_packets, in_packets; /* with payload */
 	uint64_t status_packets;  /* IN packets of two status bytes only; their number depends on the caller's clock */
 	uint64_t out_bytes, in_bytes; /* payload; IN without the status bytes */
 	uint64_t microframes;     /* of 125 us: the time of the packets with payload at 13 a microframe, modelled */
-	uint64_t round_trips;     /* times OUT data came after an IN answer that found both OUT directions empty */
+	uint64_t round_trips;     /* OUT transfers submitted after an answer that left the device nothing to do */
 	uint64_t sck;             /* SCK cycles */
 	uint64_t ticks;           /* 60 MHz ticks in which an engine did not wait for bytes; a command byte takes 1 */
 	uint64_t events_in, events_out; /* handshakes completed on the two event ports */
@@ -68,7 +68,11 @@ size_t vftdi_out(struct vftdi *dev, unsigned endpoint, const uint8_t *data, size
  */
 size_t vftdi_in(struct vftdi *dev, unsigned endpoint, uint8_t *data, size_t capacity, uint64_t now_us, uint64_t *again_us);
 
-/* A bulk transfer has completed; for the count. */
+/*
+ * The host has submitted a bulk transfer, and it has completed; for the count. A round trip is a wait of the host: an
+ * answer comes while no OUT transfer is under way and both OUT buffers are empty, and then the host submits one.
+ */
+void vftdi_count_submit(struct vftdi *dev, unsigned endpoint);
 void vftdi_count_transfer(struct vftdi *dev, unsigned endpoint);
 struct vftdi_counters vftdi_counters(const struct vftdi *dev);
 void vftdi_count_reset(struct vftdi *dev);

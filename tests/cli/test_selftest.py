@@ -11,8 +11,8 @@ class Passes(probe.ProbeTest):
         found = self.probe("-u", SIM, "selftest")
         lines = found.out.splitlines()
         self.assertEqual([line.split()[:2] for line in lines],
-                         [["weights", "ok,"], ["neurons", "ok,"], ["spikes", "ok,"]])
-        compared = [int(line.split()[2]) for line in lines]
+                         [["link", "skipped:"], ["weights", "ok,"], ["neurons", "ok,"], ["spikes", "ok,"]])
+        compared = [int(line.split()[2]) for line in lines[1:]]
         # Four solid and checkered patterns, one for each bit, the address and its inverse in slices of the code.
         self.assertEqual(compared[0], (4 + 4 + 2 * 16 // 4) * 65536)
         self.assertEqual(compared[1], (4 + 1 + 2 * 8) * 256 * 4)
@@ -23,11 +23,18 @@ class Passes(probe.ProbeTest):
         found = self.json("-u", SIM, "selftest")
         self.assertEqual((found["uri"], found["passed"]), (SIM, True))
         self.assertEqual({name: part["result"] for name, part in found["parts"].items()},
-                         {"weights": "ok", "neurons": "ok", "spikes": "ok"})
+                         {"link": "skipped", "weights": "ok", "neurons": "ok", "spikes": "ok"})
+
+    def test_link(self):
+        """The bytes were looped back when the device was opened."""
+        self.assert_has(self.probe("-u", "sim:tinyodin,via=ftdi", "selftest").out, "link     ok, 5 bytes compared\n")
+        self.assertEqual(self.json("-u", SIM, "selftest")["parts"]["link"],
+                         {"result": "skipped", "compared": 0, "reason": "the link has no loopback"})
 
     def test_what_a_board_lacks_is_skipped(self):
         found = self.probe("-u", "null:", "selftest")
-        self.assert_has(found.out, "weights  ok, ", "neurons  skipped: no neurons", "spikes   skipped: no neurons")
+        self.assert_has(found.out, "link     skipped: the link has no loopback", "weights  ok, ",
+                        "neurons  skipped: no neurons", "spikes   skipped: no neurons")
         self.assertEqual(self.json("-u", "null:", "selftest")["parts"]["neurons"],
                          {"result": "skipped", "compared": 0, "reason": "no neurons"})
 

@@ -84,6 +84,8 @@ static void expect_out(enum ftdi_channel channel, const char *hex)
 
 START_TEST(open_brings_up_both_channels_and_close_lets_go_of_them)
 {
+	uint64_t looped = 0;
+
 	script = script_new();
 	SCRIPT_FEED(script, FTDI_A, 0x11, 0xFA, 0x22, 0xAA); /* of an earlier process */
 	SCRIPT_FEED(script, FTDI_B, 0xAA, 0xFA);
@@ -93,6 +95,8 @@ START_TEST(open_brings_up_both_channels_and_close_lets_go_of_them)
 	expect_out(FTDI_A, "AA 87 " INIT_A);
 	expect_out(FTDI_B, "AA 87 " INIT_B);
 	ck_assert_str_eq(script->logged, "");
+	assert_ok(bus.ops->counter(bus.self, "loopback_bytes", &looped));
+	ck_assert_uint_eq(looped, 5);
 	forget();
 	bus.ops->close(bus.self);
 	ck_assert_str_eq(script->controls, "A11=0000 B11=0000 ");

@@ -8,9 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <umockdev.h>
-
 #include "describe.h"
+#include "mockdev.h"
 #include "vusb.h"
 #include "vusbd.h"
 
@@ -81,6 +80,7 @@ unsigned bed_plug(struct bed *bed, const struct vftdi_params *params)
 {
 	const unsigned n = bed->count++, board = FIRST + n;
 	struct vftdi_params *own = &bed->params[n];
+	char path[32];
 
 	ck_assert_uint_lt(n, BOARDS);
 	if (params)
@@ -91,6 +91,9 @@ unsigned bed_plug(struct bed *bed, const struct vftdi_params *params)
 	own->serial = own->serial ? own->serial : bed->serials[n];
 	bed->servers[n] = vusbd_start(bed->directory, BUS, board, own);
 	ck_assert_ptr_nonnull(bed->servers[n]);
+	snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", BUS, board);
+	if (mockdev_attach)
+		mockdev_attach(bed->sysfs, path);
 	add(bed, board);
 	return board;
 }

@@ -9,6 +9,7 @@
 #define ENDPOINTS  5u       /* control, and the four of vftdi.h by their numbers 1 to 4 */
 #define DELAY_US   20000u
 #define IDLE_US    1000000u /* how long an idle device may sleep */
+#define LATE_US    5000u    /* paced: a thread that wakes up late by less makes up for it */
 
 const char *const far_kind_names[FAR_KINDS] = {"none", "short", "STALL", "time-out", "ENODEV", "overflow", "corrupted",
 	"duplicated", "lost", "delayed"};
@@ -20,6 +21,8 @@ struct far {
 	struct far_urb *queue[ENDPOINTS];
 	bool halted[ENDPOINTS];
 	bool gone;
+	bool paced;
+	uint64_t pins_us; /* paced: how long the pins are busy */
 	struct far_fault fault;
 	struct far_numbers numbers;
 	FILE *record;
@@ -80,6 +83,30 @@ bool far_gone(const struct far *far)
 	return far->gone;
 }
 
+void far_pace(struct far *far, bool paced)
+{
+	far->paced = paced;
+	far->pins_us = 0;
+}
+
+static uint64_t ticks(const struct far *far)
+{
+	return vftdi_counters(far->device).ticks;
+}
+
+/* The pins have moved since `before`, which takes them its time. */
+static void spend(struct far *far, uint64_t before, uint64_t now_us)
+{
+	if (far->pins_us + LATE_US < now_us)
+		far->pins_us = now_us;
+	far->pins_us += (ticks(far) - before) * 1000000u / VFTDI_TICK_HZ;
+}
+
+static bool waits_for_pins(const struct far *far, uint64_t now_us)
+{
+	return far->paced && far->pins_us > now_us;
+}
+
 int far_record(struct far *far, const char *path)
 {
 	if (far->record)
@@ -117,7 +144,7 @@ static void complete(struct far *far, struct far_urb *urb, int status)
 		*at = urb->next;
 	urb->next = NULL;
 	urb->status = status;
-	if (urb->endpoint && urb->endpoint != 0x80u)
+	if (slot(urb->endpoint))
 		vftdi_count_transfer(far->device, urb->endpoint);
 	far->done(far->user, urb);
 }
@@ -165,11 +192,11 @@ void far_plug(struct far *far)
 	far->gone = false;
 }
 
-/* A control URB completes at once. */
 static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 {
 	int moved;
 
+	far->again_size = 0; /* most of these requests empty the buffers */
 	if (kind == FAR_LOST) { /* as if it had been done */
 		urb->actual = urb->setup[0] & 0x80u ? 0 : urb->length;
 		complete(far, urb, 0);
@@ -186,19 +213,17 @@ static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 	complete(far, urb, moved < 0 ? -EPIPE : 0);
 }
 
-/* A fault of the whole URB, before it moves a byte. True: the URB is dealt with. */
-static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
+/* A fault that keeps an URB from moving on. True: it is dealt with, and may have completed. */
+static bool hold_up(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
 {
-	const bool in = urb->endpoint & 0x80u;
-
 	switch (kind) {
 	case FAR_STALL:
-		far->halted[slot(urb->endpoint)] = urb->endpoint != 0;
+		far->halted[slot(urb->endpoint)] = slot(urb->endpoint) != 0;
 		complete(far, urb, -EPIPE);
 		return true;
 	case FAR_TIMEOUT:
 		urb->due_us = UINT64_MAX;
-		return !urb->endpoint;
+		return true;
 	case FAR_GONE:
 		far_unplug(far);
 		return true;
@@ -207,62 +232,74 @@ static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, 
 		return true;
 	case FAR_DELAYED:
 		urb->due_us = now_us + DELAY_US;
-		return false;
-	case FAR_SHORT:
-		if (!urb->endpoint)
-			return false;
-		if (in) { /* room for one packet only */
-			urb->length = urb->length < VFTDI_PACKET ? urb->length : VFTDI_PACKET;
-			return false;
-		}
-		urb->length /= 2;
-		return false;
-	default: /* of its first packet */
-		urb->first = kind;
+		return true;
+	default:
 		return false;
 	}
 }
 
-/* Sends the next packet of an OUT URB; false: NAK. */
-static bool out_packet(struct far *far, struct far_urb *urb)
+/* A fault of the whole URB, before it moves a byte. True: the URB is dealt with. */
+static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
 {
-	size_t size = urb->length - urb->actual < VFTDI_PACKET ? urb->length - urb->actual : VFTDI_PACKET;
-	uint8_t packet[VFTDI_PACKET];
-	enum far_kind kind;
-
-	memcpy(packet, urb->data + urb->actual, size);
-	kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
-	if (kind == FAR_CORRUPTED && size)
-		packet[size / 2] ^= 1u;
-	if (kind == FAR_LOST || vftdi_out(far->device, urb->endpoint, packet, size)) {
-		far->numbers.packets++;
-		urb->actual += size;
-		urb->first = FAR_NONE;
-		record(far, urb->endpoint, packet, size);
-		if (kind == FAR_DUPLICATED)
-			(void)vftdi_out(far->device, urb->endpoint, packet, size);
+	if (hold_up(far, urb, kind, now_us))
 		return true;
-	}
-	if (!urb->first && kind != FAR_NONE)
-		far->numbers.happened = false; /* NAK: the packet is sent again */
+	if (kind != FAR_SHORT) /* of its first packet */
+		urb->first = kind;
+	else if (urb->endpoint & 0x80u) /* room for one packet only */
+		urb->length = urb->length < VFTDI_PACKET ? urb->length : VFTDI_PACKET;
+	else if (slot(urb->endpoint))
+		urb->length /= 2;
 	return false;
 }
 
+/* Sends the next packet of an OUT URB; false: NAK. */
+static bool out_packet(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
+{
+	const uint64_t before = ticks(far);
+	size_t size = urb->length - urb->actual < VFTDI_PACKET ? urb->length - urb->actual : VFTDI_PACKET;
+	uint8_t packet[VFTDI_PACKET];
+
+	if (kind == FAR_SHORT) /* and the last one */
+		urb->length = urb->actual + size / 2;
+	size = kind == FAR_SHORT ? size / 2 : size;
+	memcpy(packet, urb->data + urb->actual, size);
+	if (kind == FAR_CORRUPTED && size)
+		packet[size / 2] ^= 1u;
+	if (kind != FAR_LOST && size && !vftdi_out(far->device, urb->endpoint, packet, size))
+		return false;
+	far->numbers.packets++;
+	urb->actual += size;
+	urb->first = FAR_NONE;
+	record(far, urb->endpoint, packet, size);
+	if (kind == FAR_DUPLICATED)
+		(void)vftdi_out(far->device, urb->endpoint, packet, size);
+	spend(far, before, now_us);
+	return true;
+}
+
 /* Works on the first URB of an OUT endpoint; true: something moved. */
-static bool service_out(struct far *far, struct far_urb *urb)
+static bool service_out(struct far *far, struct far_urb *urb, uint64_t now_us)
 {
 	bool moved = false;
 
 	while (urb->actual < urb->length) {
-		if (!out_packet(far, urb))
+		enum far_kind kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
+
+		if (hold_up(far, urb, kind, now_us))
+			return true;
+		if (!out_packet(far, urb, kind, now_us)) {
+			urb->first = kind; /* the packet is sent again */
 			return moved;
+		}
 		moved = true;
+		if (waits_for_pins(far, now_us))
+			return true;
 	}
 	complete(far, urb, 0);
 	return true;
 }
 
-/* An IN packet with the fault that meets it; 0: NAK. */
+/* An IN packet with the fault that meets it; 0: NAK, or the URB was held up and may have completed. */
 static size_t in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, uint64_t now_us, uint64_t *again_us)
 {
 	enum far_kind kind;
@@ -275,7 +312,10 @@ static size_t in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, u
 		return size;
 	}
 	for (;;) {
+		const uint64_t before = ticks(far);
+
 		size = vftdi_in(far->device, urb->endpoint, packet, VFTDI_PACKET, now_us, again_us);
+		spend(far, before, now_us);
 		if (!size)
 			return 0;
 		kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
@@ -288,12 +328,16 @@ static size_t in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, u
 		packet[size - 1] ^= 1u;
 	if (kind == FAR_SHORT && size > 2)
 		size--;
-	if (kind == FAR_DUPLICATED) {
+	/* A packet that was held up is still in the device. */
+	if (kind == FAR_DUPLICATED || kind == FAR_STALL || kind == FAR_TIMEOUT || kind == FAR_DELAYED) {
 		memcpy(far->again, packet, size);
 		far->again_size = size;
 		far->again_endpoint = urb->endpoint;
 	}
-	return size;
+	if (!hold_up(far, urb, kind, now_us))
+		return size;
+	*again_us = now_us;
+	return 0;
 }
 
 /* Works on the first URB of an IN endpoint; true: something moved. */
@@ -321,16 +365,22 @@ static bool service_in(struct far *far, struct far_urb *urb, uint64_t now_us, ui
 static bool service_one(struct far *far, unsigned n, uint64_t now_us, uint64_t *again_us)
 {
 	struct far_urb *urb = far->queue[n];
+	uint64_t due_us;
 
 	if (!urb || far->halted[n])
 		return false;
-	if (urb->due_us > now_us) {
-		*again_us = *again_us < urb->due_us ? *again_us : urb->due_us;
+	due_us = far->paced && far->pins_us > urb->due_us ? far->pins_us : urb->due_us;
+	if (due_us > now_us) {
+		*again_us = *again_us < due_us ? *again_us : due_us;
 		return false;
 	}
-	if (urb->endpoint & 0x80u)
+	if (!n)
+		control(far, urb, FAR_NONE);
+	else if (urb->endpoint & 0x80u)
 		return service_in(far, urb, now_us, again_us);
-	return service_out(far, urb);
+	else
+		return service_out(far, urb, now_us);
+	return true;
 }
 
 uint64_t far_service(struct far *far, uint64_t now_us)
@@ -340,7 +390,7 @@ uint64_t far_service(struct far *far, uint64_t now_us)
 
 	while (moved) {
 		moved = false;
-		for (unsigned n = 1; n < ENDPOINTS; n++) {
+		for (unsigned n = 0; n < ENDPOINTS; n++) {
 			uint64_t again = now_us + IDLE_US;
 
 			moved = service_one(far, n, now_us, &again) || moved;
@@ -367,6 +417,8 @@ void far_submit(struct far *far, struct far_urb *urb, uint64_t now_us)
 	while (*at)
 		at = &(*at)->next;
 	*at = urb;
+	if (slot(urb->endpoint))
+		vftdi_count_submit(far->device, urb->endpoint);
 	urb->number = far->numbers.urbs++;
 	kind = meets(far, false, urb->number);
 	if (far->halted[slot(urb->endpoint)]) {

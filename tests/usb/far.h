@@ -39,7 +39,7 @@ struct far_urb {
 };
 
 /* What happens to the URB of that number (lost, corrupted, duplicated: to its first packet), or with `packet` to the
- * 512-byte packet of that number; endpoints and directions are numbered together. */
+ * 512-byte packet of that number, in the midst of its URB; endpoints and directions are numbered together. */
 struct far_fault {
 	enum far_kind kind;
 	bool packet;
@@ -66,6 +66,10 @@ void far_clear_halt(struct far *far, uint8_t endpoint);
 void far_unplug(struct far *far);
 void far_plug(struct far *far);
 bool far_gone(const struct far *far);
+
+/* Paced: no byte moves before the pins had the time, in real time, for those before it; a host that streams stays ahead
+ * of the device then, as it does of a real one. Else (the default) everything is done at once. */
+void far_pace(struct far *far, bool paced);
 
 /* Appends every bulk packet to a file: endpoint, size (2 bytes, LE), bytes; NULL: no more. 0 or -errno. */
 int far_record(struct far *far, const char *path);

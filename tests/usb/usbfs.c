@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A usbfs for the real libusb: takes open(), close() and ioctl() of device nodes that a vusbd serves, and passes all
- * else on. Linked into a test program, or preloaded. The descriptor libusb gets is the write end of a full pipe, which
- * polls as usbfs does: writable when there is something to reap, error when the device has left.
+ * A usbfs for the real libusb: takes open(), close() and ioctl() of device nodes that a vusbd serves (node.h), and
+ * passes all else on. Linked into a test program, or preloaded. What /proc shows of an open node is the name of a
+ * memory file, which readlinkat() tells as the node's.
  */
 /* open() is to be itself here, not another name of open64(). */
 #undef _FILE_OFFSET_BITS
@@ -11,417 +11,45 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <linux/usbdevice_fs.h>
+#include "node.h"
 
-#include "vusb.h"
+#define EXPORT __attribute__((visibility("default")))
+#define REAL(type, name) ((type)(uintptr_t)dlsym(RTLD_NEXT, name))
 
-#define NODES     "/dev/bus/usb/"
-#define PIPE_SIZE 4096
-#define EXPORT    __attribute__((visibility("default")))
-
-struct urb {
-	struct urb *next;
-	struct usbdevfs_urb *user; /* NULL: a synchronous transfer */
-	bool finished;
-};
-
-/* An open device node. */
-struct node {
-	struct node *next;
-	int fd, drain;      /* the two ends of the pipe; drain: -1 when the device has left */
-	int socket;
-	bool ready;         /* the pipe is drained */
-	bool asking, replied; /* one question at a time */
-	bool closing;       /* nobody waits for URBs any more */
-	struct vusb_message reply;
-	struct urb *pending, *done;
-	pthread_t reader;
-	pthread_cond_t changed;
+struct entry {
+	struct entry *next;
+	struct node *node;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct node *nodes;
-
-/* ---- the socket -------------------------------------------------------------------------------------------------- */
-
-static bool send_all(int fd, const void *data, size_t size)
-{
-	const char *at = data;
-
-	while (size) {
-		ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
-
-		if (n <= 0 && errno != EINTR)
-			return false;
-		if (n > 0) {
-			at += n;
-			size -= (size_t)n;
-		}
-	}
-	return true;
-}
-
-static bool recv_all(int fd, void *data, size_t size)
-{
-	char *at = data;
-
-	while (size) {
-		ssize_t n = recv(fd, at, size, 0);
-
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return false;
-		if (n > 0) {
-			at += n;
-			size -= (size_t)n;
-		}
-	}
-	return true;
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const char *directory = getenv(VUSB_ENV);
-	int bus, number, fd, n;
-
-	if (!directory || strncmp(path, NODES, sizeof(NODES) - 1) ||
-		sscanf(path + sizeof(NODES) - 1, "%3d/%3d", &bus, &number) != 2)
-		return -1;
-	n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%03d-%03d", directory, bus, number);
-	if (n < 0 || (size_t)n >= sizeof(address.sun_path))
-		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
-		syscall(SYS_close, fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-/* ---- completions ------------------------------------------------------------------------------------------------- */
-
-/* Makes the pipe say whether there is something to reap. */
-static void signal_ready(struct node *node)
-{
-	char page[PIPE_SIZE] = {0};
-
-	if (node->drain < 0 || node->ready == (node->done != NULL))
-		return;
-	node->ready = !node->ready;
-	if (node->ready ? read(node->drain, page, sizeof(page)) < 0 : write(node->fd, page, sizeof(page)) < 0)
-		abort();
-}
-
-static struct urb *take(struct urb **list, const struct usbdevfs_urb *user)
-{
-	for (struct urb **at = list; *at; at = &(*at)->next)
-		if ((*at)->user == user) {
-			struct urb *urb = *at;
-
-			*at = urb->next;
-			urb->next = NULL;
-			return urb;
-		}
-	return NULL;
-}
-
-static void finish(struct node *node, struct urb *urb, int status, size_t actual)
-{
-	struct urb **at = &node->done;
-
-	urb->user->status = status;
-	urb->user->actual_length = (int)actual;
-	urb->next = NULL;
-	while (*at)
-		at = &(*at)->next;
-	*at = urb;
-	signal_ready(node);
-}
-
-static void completed(struct node *node, const struct vusb_message *message, const uint8_t *data)
-{
-	struct urb *urb = take(&node->pending, (const struct usbdevfs_urb *)(uintptr_t)message->id);
-	uint8_t *buffer;
-
-	if (!urb)
-		return;
-	buffer = urb->user->buffer;
-	if (urb->user->type == USBDEVFS_URB_TYPE_CONTROL)
-		buffer += 8;
-	memcpy(buffer, data, message->length);
-	finish(node, urb, message->status, message->actual);
-}
-
-static void left(struct node *node)
-{
-	while (node->pending && node->closing)
-		free(take(&node->pending, node->pending->user));
-	while (node->pending)
-		finish(node, take(&node->pending, node->pending->user), -ESHUTDOWN, 0);
-	if (node->drain >= 0)
-		syscall(SYS_close, node->drain);
-	node->drain = -1;
-	pthread_cond_broadcast(&node->changed);
-}
-
-static void *reader(void *arg)
-{
-	struct node *node = arg;
-	struct vusb_message message;
-
-	while (recv_all(node->socket, &message, sizeof(message))) {
-		uint8_t *data = malloc(message.length + 1u);
-
-		if (!data || !recv_all(node->socket, data, message.length)) {
-			free(data);
-			break;
-		}
-		pthread_mutex_lock(&lock);
-		if (message.kind == VUSB_COMPLETE) {
-			completed(node, &message, data);
-		} else if (message.kind == VUSB_GONE) {
-			left(node);
-		} else {
-			node->reply = message;
-			node->replied = true;
-			pthread_cond_broadcast(&node->changed);
-		}
-		pthread_mutex_unlock(&lock);
-		free(data);
-	}
-	pthread_mutex_lock(&lock);
-	left(node);
-	pthread_mutex_unlock(&lock);
-	return NULL;
-}
-
-/* ---- calls of libusb, under the lock ----------------------------------------------------------------------------- */
-
-/* Sends a message and waits for the status of its reply: a result, or -errno. */
-static int ask(struct node *node, enum vusb_kind kind, uint8_t endpoint)
-{
-	struct vusb_message message = {.kind = kind, .endpoint = endpoint};
-
-	int status = -ENODEV;
-
-	while (node->asking)
-		pthread_cond_wait(&node->changed, &lock);
-	node->asking = true;
-	node->replied = false;
-	if (node->drain >= 0 && send_all(node->socket, &message, sizeof(message))) {
-		while (!node->replied && node->drain >= 0)
-			pthread_cond_wait(&node->changed, &lock);
-		if (node->replied)
-			status = node->reply.status;
-	}
-	node->asking = false;
-	pthread_cond_broadcast(&node->changed);
-	return status;
-}
-
-static int submit(struct node *node, struct usbdevfs_urb *user)
-{
-	const bool control = user->type == USBDEVFS_URB_TYPE_CONTROL;
-	const uint8_t *data = user->buffer;
-	struct vusb_message message = {.kind = VUSB_SUBMIT, .id = (uintptr_t)user, .endpoint = user->endpoint};
-	struct urb *urb;
-	bool in;
-
-	if (node->drain < 0)
-		return -ENODEV;
-	message.room = (uint32_t)user->buffer_length;
-	if (control) {
-		memcpy(message.setup, data, sizeof(message.setup));
-		data += 8;
-		message.room = (uint32_t)message.setup[6] | (uint32_t)message.setup[7] << 8;
-	}
-	in = control ? message.setup[0] & 0x80u : user->endpoint & 0x80u;
-	message.length = in ? 0 : message.room;
-	urb = calloc(1, sizeof(*urb));
-	if (!urb)
-		return -ENOMEM;
-	urb->user = user;
-	urb->next = node->pending;
-	node->pending = urb;
-	if (send_all(node->socket, &message, sizeof(message)) && send_all(node->socket, data, message.length))
-		return 0;
-	free(take(&node->pending, user));
-	return -ENODEV;
-}
-
-static int discard(struct node *node, struct usbdevfs_urb *user)
-{
-	struct vusb_message message = {.kind = VUSB_DISCARD, .id = (uintptr_t)user};
-	const struct urb *at = node->pending;
-
-	while (at && at->user != user)
-		at = at->next;
-	if (!at)
-		return -EINVAL;
-	return send_all(node->socket, &message, sizeof(message)) ? 0 : -ENODEV;
-}
-
-static int reap(struct node *node, void **user)
-{
-	struct urb *urb = node->done;
-
-	if (!urb)
-		return node->drain < 0 ? -ENODEV : -EAGAIN;
-	node->done = urb->next;
-	*user = urb->user;
-	free(urb);
-	signal_ready(node);
-	return 0;
-}
-
-/* USBDEVFS_IOCTL: the ioctls of an interface's kernel driver. */
-static int of_driver(struct node *node, const struct usbdevfs_ioctl *of)
-{
-	if (of->ioctl_code == (int)USBDEVFS_DISCONNECT)
-		return ask(node, VUSB_DISCONNECT, (uint8_t)of->ifno);
-	if (of->ioctl_code == (int)USBDEVFS_CONNECT)
-		return ask(node, VUSB_CONNECT, (uint8_t)of->ifno);
-	return -ENOTTY;
-}
-
-static int driver_name(struct node *node, struct usbdevfs_getdriver *driver)
-{
-	int error = ask(node, VUSB_GET_DRIVER, (uint8_t)driver->interface);
-
-	if (error >= 0)
-		memcpy(driver->driver, "ftdi_sio", sizeof("ftdi_sio"));
-	return error;
-}
-
-static int serve(struct node *node, unsigned long request, void *arg)
-{
-	switch (request) {
-	case USBDEVFS_GET_CAPABILITIES:
-		*(uint32_t *)arg = USBDEVFS_CAP_ZERO_PACKET | USBDEVFS_CAP_BULK_CONTINUATION |
-			USBDEVFS_CAP_NO_PACKET_SIZE_LIM | USBDEVFS_CAP_BULK_SCATTER_GATHER |
-			USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
-		return 0;
-	case USBDEVFS_SUBMITURB:
-		return submit(node, arg);
-	case USBDEVFS_REAPURB:
-	case USBDEVFS_REAPURBNDELAY:
-		return reap(node, arg);
-	case USBDEVFS_DISCARDURB:
-		return discard(node, arg);
-	case USBDEVFS_CLAIMINTERFACE:
-		return ask(node, VUSB_CLAIM, *(uint8_t *)arg);
-	case USBDEVFS_RELEASEINTERFACE:
-		return ask(node, VUSB_RELEASE, *(uint8_t *)arg);
-	case USBDEVFS_GETDRIVER:
-		return driver_name(node, arg);
-	case USBDEVFS_IOCTL:
-		return of_driver(node, arg);
-	case USBDEVFS_CLEAR_HALT:
-		return ask(node, VUSB_CLEAR_HALT, *(uint8_t *)arg);
-	case USBDEVFS_RESET:
-		return ask(node, VUSB_RESET, 0);
-	case USBDEVFS_SETCONFIGURATION:
-	case USBDEVFS_SETINTERFACE:
-		return node->drain < 0 ? -ENODEV : 0;
-	default:
-		return -ENOTTY;
-	}
-}
-
-/* ---- open and close ---------------------------------------------------------------------------------------------- */
-
-static int hello(int socket_fd)
-{
-	struct vusb_message message;
-
-	return recv_all(socket_fd, &message, sizeof(message)) ? -message.status : ENODEV;
-}
-
-static struct node *new_node(int socket_fd)
-{
-	struct node *node = calloc(1, sizeof(*node));
-	char page[PIPE_SIZE] = {0};
-	int ends[2];
-
-	if (!node || pipe2(ends, O_CLOEXEC | O_NONBLOCK))
-		abort();
-	fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE);
-	if (write(ends[1], page, sizeof(page)) != (ssize_t)sizeof(page))
-		abort();
-	node->drain = ends[0];
-	node->fd = ends[1];
-	node->socket = socket_fd;
-	pthread_cond_init(&node->changed, NULL);
-	return node;
-}
-
-/* The descriptor of a served node; -1 with errno, or -2 when the path is none. */
-static int open_node(const char *path)
-{
-	int socket_fd = path ? connect_to(path) : -1, error;
-	struct node *node;
-
-	if (socket_fd < 0)
-		return -2;
-	error = hello(socket_fd);
-	if (error) {
-		syscall(SYS_close, socket_fd);
-		errno = error;
-		return -1;
-	}
-	node = new_node(socket_fd);
-	pthread_mutex_lock(&lock);
-	node->next = nodes;
-	nodes = node;
-	if (pthread_create(&node->reader, NULL, reader, node))
-		abort();
-	pthread_mutex_unlock(&lock);
-	return node->fd;
-}
-
-static struct node *find(int fd)
-{
-	struct node *node = nodes;
-
-	while (node && node->fd != fd)
-		node = node->next;
-	return node;
-}
-
-static void close_node(struct node *node)
-{
-	shutdown(node->socket, SHUT_RDWR);
-	pthread_join(node->reader, NULL);
-	syscall(SYS_close, node->socket);
-	while (node->done) {
-		struct urb *urb = node->done;
-
-		node->done = urb->next;
-		free(urb);
-	}
-	pthread_cond_destroy(&node->changed);
-	free(node);
-}
-
-/* ---- what takes the place of libc's functions -------------------------------------------------------------------- */
-
-#define REAL(type, name) ((type)(uintptr_t)dlsym(RTLD_NEXT, name))
+static struct entry *entries;
 
 static int open_any(const char *name, const char *path, int flags, mode_t mode)
 {
-	int fd = open_node(path);
+	struct entry *entry;
+	struct node *node;
+	int error = node_open(path, &node);
 
-	return fd != -2 ? fd : REAL(int (*)(const char *, int, mode_t), name)(path, flags, mode);
+	if (error < 0)
+		return REAL(int (*)(const char *, int, mode_t), name)(path, flags, mode);
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	entry = malloc(sizeof(*entry));
+	if (!entry)
+		abort();
+	pthread_mutex_lock(&lock);
+	*entry = (struct entry){entries, node};
+	entries = entry;
+	pthread_mutex_unlock(&lock);
+	return node_fd(node);
 }
 
 EXPORT int open(const char *path, int flags, ...)
@@ -452,27 +80,46 @@ EXPORT int __open_2(const char *path, int flags)
 	return open_any("open", path, flags, 0);
 }
 
+EXPORT ssize_t readlinkat(int folder, const char *path, char *target, size_t size)
+{
+	static const char head[] = "/memfd:", tail[] = " (deleted)";
+	const size_t most = sizeof(head) + sizeof(tail) + sizeof(NODE_PATHS) + sizeof("001/002");
+	char full[sizeof(head) + sizeof(tail) + sizeof(NODE_PATHS) + sizeof("001/002")];
+	ssize_t (*real)(int, const char *, char *, size_t) = REAL(ssize_t (*)(int, const char *, char *, size_t),
+		"readlinkat");
+	ssize_t length = real(folder, path, full, most - 1);
+
+	full[length > 0 ? length : 0] = '\0';
+	if (strncmp(full, head, sizeof(head) - 1) ||
+		strncmp(full + sizeof(head) - 1, NODE_PATHS, sizeof(NODE_PATHS) - 1))
+		return real(folder, path, target, size);
+	length -= (ssize_t)(sizeof(head) + sizeof(tail) - 2);
+	length = (size_t)length < size ? length : (ssize_t)size;
+	memcpy(target, full + sizeof(head) - 1, (size_t)length);
+	return length;
+}
+
 EXPORT int close(int fd)
 {
-	struct node **at, *node = NULL;
+	struct entry *found = NULL;
 
 	pthread_mutex_lock(&lock);
-	for (at = &nodes; *at; at = &(*at)->next)
-		if ((*at)->fd == fd) {
-			node = *at;
-			*at = node->next;
-			node->closing = true;
+	for (struct entry **at = &entries; *at; at = &(*at)->next)
+		if (node_fd((*at)->node) == fd) {
+			found = *at;
+			*at = found->next;
 			break;
 		}
 	pthread_mutex_unlock(&lock);
-	if (node)
-		close_node(node);
+	if (found)
+		node_close(found->node);
+	free(found);
 	return REAL(int (*)(int), "close")(fd);
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
-	struct node *node;
+	struct node *node = NULL;
 	va_list args;
 	void *arg;
 	int result;
@@ -481,11 +128,12 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(args, void *);
 	va_end(args);
 	pthread_mutex_lock(&lock);
-	node = find(fd);
-	result = node ? serve(node, request, arg) : 0;
+	for (const struct entry *at = entries; at && !node; at = at->next)
+		node = node_fd(at->node) == fd ? at->node : NULL;
 	pthread_mutex_unlock(&lock);
 	if (!node)
 		return REAL(int (*)(int, unsigned long, void *), "ioctl")(fd, request, arg);
+	result = node_ioctl(node, request, arg);
 	if (result < 0)
 		errno = -result;
 	return result < 0 ? -1 : result;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct vusbd {
 	struct request *requests;
 	int listener;
 	unsigned drivers; /* bit: interface has ftdi_sio */
+	uint64_t kill;    /* number of the URB whose process is ended */
 	bool denied, quit;
 	bool told; /* the clients know that the device has left */
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -92,6 +94,15 @@ static void done(void *user, struct far_urb *urb)
 	free(request);
 }
 
+static void kill_process(const struct client *client)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		kill(peer.pid, SIGKILL);
+}
+
 static bool submit(struct vusbd *server, struct client *client, const struct vusb_message *message)
 {
 	struct request *request;
@@ -111,6 +122,8 @@ static bool submit(struct vusbd *server, struct client *client, const struct vus
 	memcpy(request->urb.setup, message->setup, sizeof(message->setup));
 	request->urb.data = request->data;
 	request->urb.length = message->room;
+	if (far_numbers(server->far).urbs == server->kill)
+		kill_process(client);
 	far_submit(server->far, &request->urb, now_us());
 	return true;
 }
@@ -199,7 +212,15 @@ static int tell_fault(struct vusbd *server, const char *what)
 		return -EINVAL;
 	fault.packet = !strcmp(of, "packet");
 	fault.number = number;
+	server->kill = UINT64_MAX;
 	far_fault_set(server->far, fault);
+	return 0;
+}
+
+static int tell_kill(struct vusbd *server, const char *number)
+{
+	far_fault_set(server->far, (struct far_fault){FAR_NONE, false, 0});
+	server->kill = strtoull(number, NULL, 10);
 	return 0;
 }
 
@@ -241,6 +262,8 @@ static int tell_device(struct vusbd *server, const char *text)
 		far_plug(server->far);
 	} else if (!strcmp(text, "quit")) {
 		server->quit = true;
+	} else if (!strncmp(text, "pace ", 5)) {
+		far_pace(server->far, !strcmp(text + 5, "on"));
 	} else if (!strncmp(text, "clock ", 6)) {
 		vftdi_stop_clock(far_device(server->far), !strcmp(text + 6, "off"));
 	} else if (!strncmp(text, "driver ", 7)) {
@@ -258,6 +281,8 @@ static int tell(struct vusbd *server, const char *text, char *reply, size_t size
 {
 	if (!strncmp(text, "fault ", 6))
 		return tell_fault(server, text + 6);
+	if (!strncmp(text, "kill ", 5))
+		return tell_kill(server, text + 5);
 	if (!strncmp(text, "record ", 7))
 		return far_record(server->far, strcmp(text + 7, "off") ? text + 7 : NULL);
 	if (!strncmp(text, "memory ", 7))
@@ -414,6 +439,7 @@ struct vusbd *vusbd_start(const char *directory, unsigned bus, unsigned number, 
 	for (unsigned n = 0; n < CLIENTS; n++)
 		server->clients[n].fd = -1;
 	server->drivers = (1u << INTERFACES) - 1u;
+	server->kill = UINT64_MAX;
 	server->far = far_new(params, done, server);
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (server->far && server->listener >= 0 && !node_address(directory, bus, number, &address)) {

@@ -23,9 +23,11 @@ void vusbd_join(struct vusbd *server);
  * Tells the server of a node something, from any process; answer: its text, [size]. 0, or -errno.
  *   unplug, plug, quit
  *   fault KIND urb|packet NUMBER    KIND as far_kind_names, or none; restarts the numbers
+ *   kill NUMBER                     ends the process that submits the URB of that number, by SIGKILL; restarts them too
  *   numbers                         "URBS PACKETS HAPPENED"
  *   count                           restarts the counters
  *   counters                        "name value" a line
+ *   pace on|off                     on: as slowly as the pins (far_pace())
  *   clock on|off                    the chip's CLK
  *   driver on|off                   ftdi_sio bound to both interfaces (the default), or to none
  *   drivers                         "1 1": interfaces that have their kernel driver

@@ -269,6 +269,8 @@ START_TEST(counters_are_exact)
 	host_out(&host, A, BYTES(0x81, 0x87));
 	ck_assert_uint_eq(host_in(&host, A, data, 2), 2);
 	host_request(&host, A, 9, 1);
+	vftdi_count_submit(host.dev, VFTDI_A_OUT);
+	vftdi_count_submit(host.dev, VFTDI_A_IN);
 	vftdi_count_transfer(host.dev, VFTDI_A_OUT);
 	vftdi_count_transfer(host.dev, VFTDI_A_IN);
 	vftdi_count_transfer(host.dev, VFTDI_B_IN);
@@ -288,13 +290,47 @@ START_TEST(counters_are_exact)
 }
 END_TEST
 
+/* One OUT transfer that asks for a byte; it completes at once, and the answer is fetched. */
+static void ask_and_wait(struct host *host)
+{
+	uint8_t byte;
+
+	vftdi_count_submit(host->dev, VFTDI_A_OUT);
+	host_out(host, A, BYTES(0x81, 0x87));
+	vftdi_count_transfer(host->dev, VFTDI_A_OUT);
+	ck_assert_uint_eq(host_in(host, A, &byte, 1), 1);
+}
+
+START_TEST(a_round_trip_is_an_answer_that_nothing_was_submitted_beside)
+{
+	struct host host = host_new(0);
+
+	host_bring_up(&host, 1);
+	vftdi_count_reset(host.dev);
+	ask_and_wait(&host);
+	ck_assert_uint_eq(vftdi_counters(host.dev).round_trips, 0);
+	ask_and_wait(&host);
+	ck_assert_uint_eq(vftdi_counters(host.dev).round_trips, 1);
+	/* The second transfer was on its way before the answer to the first one came. */
+	vftdi_count_submit(host.dev, VFTDI_A_OUT);
+	ck_assert_uint_eq(vftdi_counters(host.dev).round_trips, 2);
+	ask_and_wait(&host);
+	host_out(&host, A, BYTES(0x81, 0x87));
+	vftdi_count_transfer(host.dev, VFTDI_A_OUT);
+	vftdi_count_submit(host.dev, VFTDI_B_OUT);
+	ck_assert_uint_eq(vftdi_counters(host.dev).round_trips, 2);
+	host_free(&host);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {descriptors_are_those_of_an_ft2232h, one_channel_chip_has_descriptors_only,
 				      eeprom_is_read_and_never_written, vendor_requests_answer,
 				      bit_mode_releases_the_pins, short_answers_wait_for_the_latency_timer,
 				      full_packets_do_not_wait, purge_drops_the_direction_it_names,
-				      full_buffers_stop_the_bytes, counters_are_exact};
+				      full_buffers_stop_the_bytes, counters_are_exact,
+				      a_round_trip_is_an_answer_that_nothing_was_submitted_beside};
 
 	return host_main("usb", tests, sizeof(tests) / sizeof(tests[0]));
 }
