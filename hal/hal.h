@@ -32,6 +32,8 @@ static inline int nm_no_memory(const char *subject, const char *what)
 
 /* Replaces control characters by '?'. */
 void nm_one_line(char *text);
+/* Appends item to the comma-separated list in text[size]; what does not fit is left out. */
+void nm_list_add(char *text, size_t size, const char *item);
 
 /* ---- structs.c: the struct_size rules of design "Struct and ABI rules" ------------------------------------------- */
 /* A struct of theirs bytes where we know `known` and the first release had `oldest`: shorter than oldest: INVALID;
@@ -162,6 +164,7 @@ struct nmhal_device {
 	struct nmhal_bus bus;          /* what the link opened; the driver owns it */
 	struct nmhal_stream stream;
 	struct nmhal_device_caps caps;
+	struct nmhal_device_lists lists; /* the driver's attributes, or what the board declares */
 	struct nm_shadow shadow;
 	struct nm_ring *ring;
 	struct nm_sink sink;     /* of the run in progress; under lock */
@@ -185,6 +188,17 @@ int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *wh
 int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);
+
+/* ---- lists.c: what a device declares about itself ----------------------------------------------------------------- */
+/* For sentences about a list: "<subject>: <doing> driver '<driver>': ..." */
+struct nm_lister {
+	const char *subject, *doing, *driver;
+	int status;
+};
+/* The status of the lister unless every attribute is whole. */
+int nm_attrs_check(const struct nm_lister *lister, const struct nmhal_attr_info *attrs, size_t count);
+/* Fills dev->lists; INTERNAL when an entry is not whole or lacks its op. */
+int nm_lists_learn(struct nmhal_device *dev);
 
 /* ---- codes.c: matrices of codes as the caller gives them --------------------------------------------------------- */
 /* Fills in rows and cols that are 0; INVALID when the region does not lie inside a core. */

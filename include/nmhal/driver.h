@@ -290,13 +290,18 @@ struct nmhal_device_ops {
 	void (*interrupt)(void *self);
 
 	/**
-	 * Lists what the board itself declares, once, right after caps; no I/O. The arrays live until close, struct_size
-	 * of each entry set. Attributes come instead of the driver's static table. Optional.
+	 * Lists what the board itself declares, once, right after caps; no I/O. Zeroed before. The arrays live until
+	 * close; struct_size of each entry is set, no key or name is empty, no string NULL. Attributes come instead of
+	 * the driver's static table. Optional.
 	 */
 	void (*describe)(void *self, struct nmhal_device_lists *lists);
-	/** Reads sensor `index` of the list. Required with sensors. */
+	/** Reads sensor `index` of the list, in the unit and scale told there. Required with sensors. */
 	int (*read_sensor)(void *self, size_t index, int64_t *value, int64_t deadline_ns);
-	/** Cells: all four or none. Regions, sides and counts are checked; voltages and widths are the board's to refuse. */
+	/**
+	 * Cells: all four or none. Places, sides, kinds and counts are checked, strides and averages filled in;
+	 * voltages, widths and the number of points are the board's to refuse. *applied is 0 and *result zeroed before,
+	 * neither is NULL.
+	 */
 	int (*cell_pulse)(void *self, const struct nmhal_cell_pulse *op, uint32_t *applied, int64_t deadline_ns);
 	int (*cell_ramp)(void *self, const struct nmhal_cell_ramp *op, struct nmhal_cell_ramped *result, int64_t deadline_ns);
 	int (*read_conductance)(void *self, const struct nmhal_conductance_read *op, int64_t deadline_ns);
