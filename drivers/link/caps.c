@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "caps.h"
+#include "nmlink/print.h"
 
 /* The record at hand. */
 struct record {
@@ -416,8 +417,9 @@ static int check_whole(const struct link_caps *caps, struct nmhal_host *host)
 		if ((needs[n].op == NMLINK_OP_HELLO || link_caps_has(caps, needs[n].op)) &&
 			!is_present(caps, needs[n].tag))
 			return nmhal_host_fail(host, NMHAL_E_PROTOCOL,
-				"capabilities: there is no record %s, which opcode 0x%04x needs",
-				tag_name((uint16_t)needs[n].tag), needs[n].op);
+				"capabilities: there is no record %s, which %s needs",
+				tag_name((uint16_t)needs[n].tag),
+				needs[n].op == NMLINK_OP_HELLO ? "every board" : nmlink_op_name((uint16_t)needs[n].op));
 	}
 	if (!link_caps_has(caps, NMLINK_OP_WRITE) || !link_caps_has(caps, NMLINK_OP_READ))
 		return nmhal_host_fail(host, NMHAL_E_PROTOCOL,

@@ -6,16 +6,16 @@
 #include <string.h>
 
 #include "link.h"
+#include "nmlink/print.h"
 
 #define CALL_TEXT 160u
 
-static const struct {
-	uint16_t number;
-	const char *name, *text;
-} statuses[] = {
-#define STATUS_ROW(name, number, text) {number, #name, text},
-	NMLINK_STATUSES(STATUS_ROW)
-};
+const char *link_op_name(uint16_t op)
+{
+	const char *name = nmlink_op_name(op);
+
+	return name ? name : "an opcode of its own";
+}
 
 static void say_call(const struct link_call *call, char text[CALL_TEXT])
 {
@@ -46,7 +46,7 @@ int link_fail(const struct link_device *dev, int status, const char *format, ...
 
 void link_note(struct link_device *dev, int status, const char *format, ...)
 {
-	char call[CALL_TEXT], text[sizeof(dev->sentence) - CALL_TEXT];
+	char call[CALL_TEXT], text[sizeof(dev->sentence) - CALL_TEXT - 2];
 	va_list args;
 
 	if (dev->failed != NMHAL_OK)
@@ -70,7 +70,8 @@ int link_need(const struct link_device *dev, enum nmlink_op op, const char *what
 {
 	if (link_caps_has(&dev->caps, op))
 		return NMHAL_OK;
-	return nmhal_host_fail(dev->host, NMHAL_E_UNSUPPORTED, "%s: the board does not have opcode 0x%04x", what, op);
+	return nmhal_host_fail(dev->host, NMHAL_E_UNSUPPORTED, "%s: the board does not have %s", what,
+		link_op_name((uint16_t)op));
 }
 
 /* What a caller gets, and what he can do about it. */
@@ -110,21 +111,19 @@ static int meaning(uint16_t op, uint16_t status, uint32_t detail, const char **r
 void link_note_error(struct link_device *dev, uint16_t op, const struct link_frame *frame)
 {
 	const uint16_t status = frame->header.status;
+	const char *name = nmlink_status_name(status), *text = nmlink_status_text(status), *remedy;
 	struct nmlink_error error = {0};
-	const char *name = "an unknown status", *text = "", *remedy;
 	char said[NMLINK_ERROR_TEXT + 1] = "";
 	int means;
 
-	for (size_t n = 0; n < sizeof(statuses) / sizeof(statuses[0]); n++) {
-		if (statuses[n].number == status) {
-			name = statuses[n].name;
-			text = statuses[n].text;
-		}
-	}
 	/* An error without its record is still that error. */
 	if (nmlink_get_error(&error, frame->payload, frame->header.size) && error.tail_size < sizeof(said))
 		memcpy(said, error.tail, link_text_length(error.tail, error.tail_size));
 	means = meaning(op, status, error.detail, &remedy);
-	link_note(dev, means, "the board answered opcode 0x%04x with %s (%u%s%s), detail %u%s%s%s%s", op, name, status,
-		*text ? ": " : "", text, error.detail, *said ? ", \"" : "", said, *said ? "\"" : "", remedy);
+	if (!name)
+		link_note(dev, NMHAL_E_PROTOCOL, "the board answered %s with status %u, which nmlink does not have",
+			link_op_name(op), status);
+	else
+		link_note(dev, means, "the board answered %s with %s, detail %u: %s%s%s%s%s", link_op_name(op), name,
+			error.detail, text, *said ? ", \"" : "", said, *said ? "\"" : "", remedy);
 }

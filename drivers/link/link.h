@@ -124,6 +124,8 @@ int link_read_caps(struct link_device *dev);
 
 /* ---- errors.c ---------------------------------------------------------------------------------------------------- */
 
+/* "WRITE". */
+const char *link_op_name(uint16_t op);
 /* Sets the sentence "<the call>: <text>", returns status. */
 int link_fail(const struct link_device *dev, int status, const char *format, ...) NMHAL_PRINTF(3, 4);
 /* Keeps such a sentence for link_finish(), unless the call has failed before. For answer functions. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pipe.h"
+#include "nmlink/crc32c.h"
 
 #define CHUNK 16384u /* bytes asked of a byte stream at a time */
 
@@ -55,7 +56,7 @@ int link_pipe_resize(struct link_pipe *pipe, uint32_t max_frame)
 
 int link_pipe_init(struct link_pipe *pipe, struct nmhal_host *host, const struct nmhal_stream *stream)
 {
-	*pipe = (struct link_pipe){.host = host, .stream = *stream, .crc = nmlink_crc32c};
+	*pipe = (struct link_pipe){.host = host, .stream = *stream, .crc = nmlink_crc32c_fast()};
 	stream->ops->info(stream->self, &pipe->info);
 	return link_pipe_resize(pipe, NMLINK_MIN_FRAME);
 }

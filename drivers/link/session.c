@@ -123,7 +123,7 @@ static int take_sizes(struct link_device *dev, const struct nmlink_hello_reply *
 int link_hello(struct link_device *dev)
 {
 	struct link_wire *wire = &dev->wire;
-	struct nmlink_hello_reply reply;
+	struct nmlink_hello_reply reply = {0};
 	int status = link_pipe_flush(&wire->pipe, dev->call.deadline_ns);
 
 	wire->session = next_session(wire->session);

@@ -89,6 +89,8 @@ static int send_slot(struct link_device *dev, const struct link_slot *slot)
 	int64_t until = sooner(dev->call.deadline_ns, nmhal_now_ns() + SEND_NS);
 	int status = link_pipe_send(pipe, slot->frame, slot->size, until);
 
+	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "> %s seq %u: %u bytes", link_op_name(slot->op),
+		nmlink_load_u16(slot->frame + NMLINK_OFFSET(header, seq)), slot->size);
 	if (woken_for_nothing(dev, status))
 		status = link_pipe_send(pipe, slot->frame, slot->size, until);
 	if (status != NMHAL_OK)
@@ -126,8 +128,8 @@ static void take_answer(struct link_device *dev, struct link_slot *slot, const s
 	if (slot->given_up)
 		return;
 	if (frame->header.op != slot->op)
-		link_note(dev, NMHAL_E_PROTOCOL, "the board answered opcode 0x%04x with 0x%04x", slot->op,
-			frame->header.op);
+		link_note(dev, NMHAL_E_PROTOCOL, "the board answered %s with %s", link_op_name(slot->op),
+			link_op_name(frame->header.op));
 	else if (frame->header.status != NMLINK_OK)
 		link_note_error(dev, slot->op, frame);
 	else if (slot->answer)
@@ -196,6 +198,8 @@ static int take_frame(struct link_device *dev, const struct link_frame *frame)
 	const bool waiting = (uint16_t)(header->seq - wire->first) < in_flight(wire);
 	struct link_slot *slot = slot_of(wire, header->seq);
 
+	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "< %s seq %u: status %u, %u bytes of payload",
+		link_op_name(header->op), header->seq, header->status, header->size);
 	if (header->flags != NMLINK_FLAG_REPLY)
 		return NMHAL_OK;
 	if (header->status == NMLINK_ESESSION) {
