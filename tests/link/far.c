@@ -366,7 +366,7 @@ static int far_send(void *self, const void *buf, size_t size, int64_t deadline_n
 static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
 {
 	struct far *far = self;
-	const struct far_frame *frame = &far->queue[far->first];
+	const struct far_frame *frame;
 
 	(void)deadline_ns;
 	if (far->gone)
@@ -375,11 +375,11 @@ static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_
 		far->has_late[1] = false;
 		enqueue(far, far->late[1].bytes, far->late[1].size);
 	}
-	if (!far->count) {
-		if (far->empty)
-			far->empty(far);
+	if (!far->count && far->empty)
+		far->empty(far);
+	if (!far->count)
 		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
-	}
+	frame = &far->queue[far->first];
 	*size = frame->size - far->taken;
 	if (*size > capacity)
 		*size = capacity;
