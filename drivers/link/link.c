@@ -65,10 +65,16 @@ static void link_close(void *self)
 {
 	struct link_device *dev = self;
 	const struct nmhal_stream stream = dev->wire.pipe.stream;
+	const int64_t deadline_ns = nmhal_now_ns() + CLOSE_NS;
+	int status = NMHAL_OK;
 
-	if (link_caps_has(&dev->caps, NMLINK_OP_SAFE_STATE) &&
-		link_safe_state(dev, nmhal_now_ns() + CLOSE_NS) != NMHAL_OK)
-		nmhal_host_log(dev->host, NMHAL_LOG_WARN, "close: the board could not be brought to its safe state");
+	if (link_caps_has(&dev->caps, NMLINK_OP_SAFE_STATE))
+		status = link_safe_state(dev, deadline_ns);
+	if (status == NMHAL_E_IO) /* it was reset: once more, in a session */
+		status = link_safe_state(dev, deadline_ns);
+	if (status != NMHAL_OK && status != NMHAL_E_GONE)
+		nmhal_host_log(dev->host, NMHAL_LOG_WARN, "close: the board could not be brought to its safe state: %s",
+			nmhal_last_error());
 	stream.ops->close(stream.self);
 	link_free(dev);
 }

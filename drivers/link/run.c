@@ -149,6 +149,14 @@ int link_run_new(struct link_device *dev)
 	return NMHAL_OK;
 }
 
+/* After a failure it is not known whether the board still runs: a new session ends that. */
+static int end_of(struct link_device *dev, int status)
+{
+	if (status != NMHAL_OK)
+		link_drop(&dev->wire);
+	return status;
+}
+
 int link_spikes_start(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns)
 {
 	struct link_device *dev = self;
@@ -170,7 +178,7 @@ int link_spikes_start(void *self, const struct nmhal_spike_run *op, int64_t dead
 			"make several of it",
 			op->in_count, op->steps, MAX_COUNT);
 	call = call_of(run, deadline_ns);
-	return link_ask(dev, &call, NMLINK_OP_SPIKES_START, payload, sizeof(payload), NULL);
+	return end_of(dev, link_ask(dev, &call, NMLINK_OP_SPIKES_START, payload, sizeof(payload), NULL));
 }
 
 static int post_inputs(struct link_device *dev)
@@ -235,7 +243,7 @@ int link_spikes_stop(void *self, int status, struct nmhal_spike_report *report)
 	struct link_device *dev = self;
 	struct link_run *run = dev->run;
 	const struct link_call call = call_of(run, nmhal_now_ns() + STOP_NS);
-	int stopped = link_ask(dev, &call, NMLINK_OP_SPIKES_STOP, NULL, 0, take_total);
+	int stopped = end_of(dev, link_ask(dev, &call, NMLINK_OP_SPIKES_STOP, NULL, 0, take_total));
 
 	report->events_in = run->taken;
 	if (stopped != NMHAL_OK)
