@@ -222,7 +222,8 @@ END_TEST
 
 START_TEST(cells_that_are_not_there_are_refused)
 {
-	static const uint16_t cells[][5] = { { 2, 0, 0, 0, 0 }, { 0, 4, 0, 0, 2 }, { 0, 0, 3, 0, 4 }, { 0, 0, 0, 2, 6 } };
+	static const uint16_t cells[][5] = { { 2, 0, 0, 0, 0 }, { 0, 4, 0, 0, 2 }, { 0, 0, 3, 0, 4 },
+		{ 0, 0, 0, 2, 6 } };
 
 	board_begin(&board);
 	for (size_t i = 0; i < 4; i++) {
@@ -290,7 +291,8 @@ START_TEST(a_reset_ramp_goes_down_and_may_miss_its_target)
 	ck_assert_uint_eq(m.reached, 0);
 	ck_assert_ptr_nonnull(strstr(board_log(&board), "pulse 0 0 0 0 -900000 uV 100 ns x 1"));
 	/* A step of 0 ends by the number of pulses; steps that would overflow end too. */
-	PUT(&board, reset_cell, .target_ps = 0, .start_uv = 300000, .stop_uv = 900000, .width_ns = 100, .max_pulses = 4);
+	PUT(&board, reset_cell, .target_ps = 0, .start_uv = 300000, .stop_uv = 900000, .width_ns = 100,
+		.max_pulses = 4);
 	ck_assert_uint_eq(board_send(&board, NMLINK_OP_RESET_CELL), NMLINK_OK);
 	GET(&board, reset_cell, &m);
 	ck_assert_uint_eq(m.pulses, 4);
@@ -430,7 +432,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = { above_read_level_needs_arm, safe_state_and_restart_disarm,
-		a_silent_host_is_disarmed, a_late_frame_does_not_wake_the_armed_state, foreign_frames_are_no_sign_of_life,
+		a_silent_host_is_disarmed, a_late_frame_does_not_wake_the_armed_state,
+		foreign_frames_are_no_sign_of_life,
 		arm_keeps_its_bounds, an_open_interlock_disarms, limits_only_become_smaller,
 		a_shorter_limit_of_silence_holds_at_once, pulses_beyond_the_limits_are_refused,
 		cells_that_are_not_there_are_refused, a_ramp_pulses_and_verifies_until_the_target,

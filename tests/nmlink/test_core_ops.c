@@ -432,8 +432,9 @@ START_TEST(inference_that_the_board_cannot_do_is_refused)
 
 	board_begin(&board);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		board.request_size = (uint32_t)(nmlink_put_infer_request(board.request + NMLINK_HEADER_SIZE, &cases[i].m) -
-						board.request);
+		uint8_t *payload = board.request + NMLINK_HEADER_SIZE;
+
+		board.request_size = (uint32_t)(nmlink_put_infer_request(payload, &cases[i].m) - board.request);
 		board_tail(&board, codes, cases[i].size);
 		refused(cases[i].status, cases[i].detail, NMLINK_OP_INFER);
 	}

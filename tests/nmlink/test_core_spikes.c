@@ -168,7 +168,8 @@ START_TEST(outputs_without_room_hold_the_inputs_back)
 	/* From what was taken; what comes twice is skipped. */
 	sent = send_spikes(2, 3);
 	ck_assert_uint_eq(sent.taken, 5);
-	ck_assert_str_eq(board_log(&board), "give 0 0 0 1 0; give 1 0 0 1 0; give 2 0 0 1 0; give 3 0 0 1 0; give 4 0 0 1 0");
+	ck_assert_str_eq(board_log(&board), "give 0 0 0 1 0; give 1 0 0 1 0; give 2 0 0 1 0; give 3 0 0 1 0; "
+		"give 4 0 0 1 0");
 	/* Outputs that were given up are gone; those to come are not there yet. */
 	PUT(&board, spikes_read, .from = 7);
 	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SPIKES_READ), NMLINK_ERANGE);
