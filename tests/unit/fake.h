@@ -85,6 +85,7 @@ struct fake {
 
 	/* The board. */
 	struct nmhal_host *host;
+	struct nmhal_bus bus; /* what it was opened behind */
 	int16_t codes[FAKE_MAX_CELLS]; /* [core][row][col] */
 	struct nmhal_neuron neurons[FAKE_MAX_NEURONS]; /* [core][col] */
 	struct nmhal_attr_value attrs[FAKE_ATTRS];
