@@ -80,8 +80,10 @@ void sim_board_tick(struct sim_board *board);
 void sim_board_link_reset(struct sim_board *board);
 /* Power off and on: session, arming, limits set, runs, potentials and frames are lost; conductances stay. */
 void sim_board_power_cut(struct sim_board *board);
-/* The power goes off by itself before the `actions`-th action of the hardware from now (0: the next), and on again when
- * the running request is over, which is not answered. An action: a pulse, a row written, an event, a vector, a read. */
+/*
+ * The power goes off by itself before the `actions`-th action of the hardware from now (0: the next), and on again
+ * when the running request is over, which is not answered. An action: a pulse, a row written, an event, a vector.
+ */
 void sim_board_power_cut_after(struct sim_board *board, uint64_t actions);
 /* True when that has happened. */
 bool sim_board_was_cut(const struct sim_board *board);
@@ -93,10 +95,10 @@ struct sim_board_trace {
 	int64_t highest_uv, lowest_uv; /* of pulses, reads and writes */
 	uint32_t longest_ns;           /* pulse */
 	uint64_t pulses;               /* programming pulses, of PULSE_CELL and ramps */
-	uint64_t above_read_disarmed;  /* of these, pulses above read level of a board that was not armed: must stay 0 */
+	uint64_t above_read_disarmed;  /* of these, above read level on a board not armed: must stay 0 */
 };
 void sim_board_trace(const struct sim_board *board, struct sim_board_trace *trace);
-/* Pulses that a cell has seen; side: 0 G+, 1 G-. 0 for a board without cells. */
+/* Programming pulses that a cell has seen; side: 0 G+, 1 G-. */
 uint64_t sim_board_cell_pulses(const struct sim_board *board, unsigned tile, unsigned row, unsigned col, unsigned side);
 bool sim_board_armed(const struct sim_board *board);
 

@@ -39,14 +39,14 @@ const uint8_t *vusb_board_descriptors(const struct vusb_board *dev, size_t *size
 
 /* One control transfer. data: the bytes of an OUT data stage, or room for [capacity] IN. Bytes moved or ..._STALL. */
 int vusb_board_control(struct vusb_board *dev, const uint8_t setup[8], uint8_t *data, size_t capacity);
-/* One OUT packet of 0 to 512 bytes; a frame ends with the first that is shorter than 512. Bytes taken, ..._NAK or ..._STALL. */
+/* One OUT packet of 0 to 512 bytes; one shorter than 512 ends a frame. Bytes taken, ..._NAK or ..._STALL. */
 int vusb_board_out(struct vusb_board *dev, unsigned endpoint, const uint8_t *data, size_t size);
 /* One IN packet into data[512]: bytes moved (less than 512, also 0, end a transfer), ..._NAK or ..._STALL. */
 int vusb_board_in(struct vusb_board *dev, unsigned endpoint, uint8_t *data);
 /* CLEAR_FEATURE(HALT): drops the part of a frame that the endpoint has moved. */
 void vusb_board_clear_halt(struct vusb_board *dev, unsigned endpoint);
 
-/* Bus reset, or suspend (3 ms without start of frame): the board goes into its safe state, frames that wait are lost. */
+/* Bus reset, or suspend (3 ms without start of frame): the board goes into its safe state and forgets its frames. */
 void vusb_board_reset(struct vusb_board *dev);
 /* Unplugged and plugged in again: power cut, and everything of the session. */
 void vusb_board_replug(struct vusb_board *dev);
