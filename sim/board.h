@@ -49,6 +49,8 @@ void sim_board_free(struct sim_board *board);
 
 /* Serial number, as in the SERIAL record and in USB descriptors. */
 const char *sim_board_serial(const struct sim_board *board);
+/* Name of the board, as in the MODEL record: "xbar64". */
+const char *sim_board_model(const struct sim_board *board);
 /* Largest frame either way. */
 size_t sim_board_max_frame(const struct sim_board *board);
 
