@@ -6,6 +6,7 @@
  *   NMLINK_SIZE_write_request        bytes of the fixed fields
  *   nmlink_get_write_request()       payload -> struct; false when the payload is shorter than the fixed fields;
  *                                    tail points into the payload
+ *   nmlink_take_write_request()      the same, when it is known that the fields are there
  *   nmlink_put_write_request()       fixed fields -> payload; returns where the tail goes (tail and tail_size of the
  *                                    struct are not looked at)
  *
@@ -126,15 +127,19 @@ static inline uint8_t *nmlink_store_s64(uint8_t *p, int64_t value)
 		const uint8_t *tail;                                                                                   \
 		uint32_t tail_size;                                                                                    \
 	};                                                                                                             \
+	static inline void nmlink_take_##record(struct nmlink_##record *m, const uint8_t *p, uint32_t size)            \
+	{                                                                                                              \
+		LIST(NMLINK_FIELD_GET, NMLINK_NO_TAIL)                                                                 \
+		m->tail = p;                                                                                           \
+		m->tail_size = size - NMLINK_SIZE_##record;                                                            \
+	}                                                                                                              \
 	static inline bool nmlink_get_##record(struct nmlink_##record *m, const uint8_t *p, uint32_t size)             \
 	{                                                                                                              \
 		const uint32_t fixed = NMLINK_SIZE_##record;                                                           \
 \
 		if (size < fixed)                                                                                      \
 			return false;                                                                                  \
-		LIST(NMLINK_FIELD_GET, NMLINK_NO_TAIL)                                                                 \
-		m->tail = p;                                                                                           \
-		m->tail_size = size - fixed;                                                                           \
+		nmlink_take_##record(m, p, size);                                                                      \
 		return true;                                                                                           \
 	}                                                                                                              \
 	static inline uint8_t *nmlink_put_##record(uint8_t *p, const struct nmlink_##record *m)                        \

@@ -55,6 +55,8 @@ struct nmlink_callbacks {
 	void (*safe)(struct nmlink_core *core);
 	/* A clock in ms that wraps at 2^32. Required with safety (the watchdog). */
 	uint32_t (*clock_ms)(struct nmlink_core *core);
+	/* The time that EVENTS tell, in ns; NULL: 0. */
+	uint64_t (*time_ns)(struct nmlink_core *core);
 
 	/* Programs m->tail, codes [rows][cols] of weight.bytes each. Required. */
 	enum nmlink_status (*write)(struct nmlink_core *core, const struct nmlink_write_request *m);
@@ -85,7 +87,7 @@ struct nmlink_callbacks {
 	enum nmlink_status (*spikes_start)(struct nmlink_core *core, uint32_t flags);
 	enum nmlink_status (*spikes_give)(struct nmlink_core *core, uint32_t number, const struct nmlink_input_record *m);
 	enum nmlink_status (*spikes_work)(struct nmlink_core *core, bool *idle);
-	/* Ends the run and empties the queue; total: what was counted. */
+	/* Ends the run and empties the queue; sets the counts of total, NMLINK_NOT_COUNTED before. */
 	enum nmlink_status (*spikes_stop)(struct nmlink_core *core, struct nmlink_spikes_stop_reply *total);
 
 	/* Attributes, sensors, counters; required when the board lists some (set_attr: when one is writable). */
@@ -202,7 +204,7 @@ struct nmlink_core {
 	uint32_t taken;    /* inputs */
 	uint32_t produced; /* outputs so far: numbers [freed, produced) are in memory.events */
 	uint32_t freed, pushed;
-	uint32_t dropped, dropped_told;
+	uint32_t dropped;
 
 	uint32_t points; /* of the last sweep */
 };
@@ -229,7 +231,8 @@ void nmlink_core_tick(struct nmlink_core *core);
 void nmlink_core_bus_reset(struct nmlink_core *core);
 /*
  * For frames that arrive during a long callback: like nmlink_core_frame() for an URGENT frame (ABORT). Returns 0 and
- * changes nothing when the frame is another: keep that for nmlink_core_frame().
+ * changes nothing when the frame is another: keep that for nmlink_core_frame(). out[NMLINK_MIN_FRAME] is not the buffer
+ * of the running request.
  */
 uint32_t nmlink_core_urgent(struct nmlink_core *core, const uint8_t *frame, size_t size, uint8_t *out);
 /* For long callbacks: true when the host has ended the running request; then return NMLINK_EABORTED soon. */
@@ -237,9 +240,9 @@ bool nmlink_core_aborted(const struct nmlink_core *core);
 
 /* For callbacks: `return nmlink_core_fail(...)`. text: at most 64 bytes, lives for ever (a literal); may be NULL. */
 enum nmlink_status nmlink_core_fail(struct nmlink_core *core, enum nmlink_status status, uint32_t detail, const char *text);
-/* For spikes_work(): output events that still have room. */
+/* For spikes_give() and spikes_work(): output events that still have room. */
 uint32_t nmlink_core_room(const struct nmlink_core *core);
-/* For spikes_work(): hands out an event; without room it is dropped and counted. */
+/* For spikes_give() and spikes_work(): hands out an event; without room it is dropped and counted in queue_dropped. */
 void nmlink_core_output(struct nmlink_core *core, const struct nmlink_output_record *event);
 
 #endif
