@@ -4,7 +4,7 @@
  * a spiking core (sim/tinyodin.h) as its hardware. Frames go in, frames come out; no I/O and no threads of its own (but
  * those of xbar, with threads=). One board is used by one thread at a time; boards share nothing.
  *
- * docs/vboard.md says what the boards are; a voltage trace keeps what was ever applied to a line.
+ * docs/vboard.md says what the boards are.
  */
 #ifndef SIM_BOARD_H
 #define SIM_BOARD_H
@@ -15,20 +15,25 @@
 
 struct sim_board;
 struct sim_board_config;
+struct tinyodin;
+struct xbar;
 
 /* ---- what a board is made of ------------------------------------------------------------------------------------- */
 
 /* Options of the crossbar boards and of spike256, once: KEY(name, text), used by sim: URIs and by nmhal-vboard. */
-#define SIM_LINK_KEYS(KEY)                                                                                             \
-	KEY(window, "unanswered requests the board takes, 1 to 64 (default 8)")                                        \
+#define SIM_BOARD_KEYS(KEY)                                                                                            \
+	KEY(simd, "auto (default), off or avx2: how the model computes; the results are the same")                     \
+	KEY(window, "unanswered requests the board takes: 1, 2, 4, ... 64 (default 8)")                                \
 	KEY(max_frame, "largest frame in bytes, 128 to 1048576 (default 65556: 64 KiB of payload)")
 #define SIM_XBAR_KEYS(KEY)                                                                                             \
-	KEY(seed, "of all that is random, 0 to 2^64 - 1 (default 1)")                                                  \
+	KEY(seed, "of all that is random, 0 to 2^64 - 1 (default 0)")                                                  \
 	KEY(noise, "off (default), pcm, wan2022, or effects joined by + (docs/emulator.md)")                           \
 	KEY(inputs, "half (default): input codes -63..63; full: -127..127")                                            \
 	KEY(threads, "threads that compute, 1 to 64 (default 1); the results are the same")                            \
-	SIM_LINK_KEYS(KEY)
-#define SIM_SPIKE_KEYS(KEY) SIM_LINK_KEYS(KEY)
+	SIM_BOARD_KEYS(KEY)
+#define SIM_SPIKE_KEYS(KEY)                                                                                            \
+	KEY(clk_hz, "clock that turns cycles into time, 1 to 1000000000 (default 50000000)")                           \
+	SIM_BOARD_KEYS(KEY)
 
 enum sim_board_kind { SIM_BOARD_XBAR, SIM_BOARD_SPIKE };
 
@@ -39,18 +44,19 @@ bool sim_board_find(const char *name, enum sim_board_kind *kind);
 
 #define SIM_BOARD_ERROR 200u /* bytes of a sentence */
 
-/* A board after power-up: weights zero, safe. Frees nothing on failure; ...set() and ...new() then write `error`. */
+/* The defaults of a board; NULL: no board of that name, or no memory. */
 struct sim_board_config *sim_board_config_new(const char *name);
 void sim_board_config_free(struct sim_board_config *config);
-/* key=value; false for an unknown key or value. `error` names the known ones. */
+/* key=value; false for an unknown key or value: `error` says what is known. */
 bool sim_board_config_set(struct sim_board_config *config, const char *key, const char *value, char error[SIM_BOARD_ERROR]);
+/* A board after power-up: weights zero, safe. NULL: `error` says why. */
 struct sim_board *sim_board_new(const struct sim_board_config *config, char error[SIM_BOARD_ERROR]);
 void sim_board_free(struct sim_board *board);
 
-/* Serial number, as in the SERIAL record and in USB descriptors. */
-const char *sim_board_serial(const struct sim_board *board);
 /* Name of the board, as in the MODEL record: "xbar64". */
 const char *sim_board_model(const struct sim_board *board);
+/* Its serial number, as in the SERIAL record and in USB descriptors. */
+const char *sim_board_serial(const struct sim_board *board);
 /* Largest frame either way. */
 size_t sim_board_max_frame(const struct sim_board *board);
 
@@ -64,8 +70,11 @@ bool sim_board_input(struct sim_board *board, const uint8_t *frame, size_t size)
 
 /* Frames wait in two queues of bounded size, for carriers that have two pipes. */
 enum sim_board_pipe { SIM_BOARD_REPLIES, SIM_BOARD_EVENTS, SIM_BOARD_PIPES };
-/* The oldest frame that waits, borrowed until the next call with this board; its size, 0: none. */
-size_t sim_board_output(const struct sim_board *board, enum sim_board_pipe pipe, const uint8_t **frame);
+/*
+ * The oldest frame that waits, borrowed until the next call with this board; its size, 0: none. A carrier with one pipe
+ * asks for replies first.
+ */
+size_t sim_board_output(struct sim_board *board, enum sim_board_pipe pipe, const uint8_t **frame);
 /* Forgets it. */
 void sim_board_taken(struct sim_board *board, enum sim_board_pipe pipe);
 /* Forgets all frames that wait: what a carrier does when its host goes away. */
@@ -92,16 +101,12 @@ bool sim_board_was_cut(const struct sim_board *board);
 
 /* ---- for tests: what the hardware saw ---------------------------------------------------------------------------- */
 
-/* All voltages applied to cells since sim_board_new(). */
-struct sim_board_trace {
-	int64_t highest_uv, lowest_uv; /* of pulses, reads and writes */
-	uint32_t longest_ns;           /* pulse */
-	uint64_t pulses;               /* programming pulses, of PULSE_CELL and ramps */
-	uint64_t above_read_disarmed;  /* of these, above read level on a board not armed: must stay 0 */
-};
-void sim_board_trace(const struct sim_board *board, struct sim_board_trace *trace);
-/* Programming pulses that a cell has seen; side: 0 G+, 1 G-. */
-uint64_t sim_board_cell_pulses(const struct sim_board *board, unsigned tile, unsigned row, unsigned col, unsigned side);
+/* The model behind a crossbar board, with its voltage trace (xbar_voltage_trace()); NULL for spike256. Borrowed. */
+struct xbar *sim_board_xbar(struct sim_board *board);
+/* The core of spike256; NULL for the others. Borrowed until a power cut. */
+struct tinyodin *sim_board_chip(struct sim_board *board);
 bool sim_board_armed(const struct sim_board *board);
+/* Pulses above read level while the board was not armed; anything but 0 is a fault. */
+uint64_t sim_board_stray_pulses(const struct sim_board *board);
 
 #endif
