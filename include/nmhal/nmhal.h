@@ -116,7 +116,7 @@ struct nmhal_context_params {
 	size_t struct_size;
 	nmhal_log_fn log;    /**< NULL: lines go to stderr */
 	void *log_user;      /**< passed to log */
-	const char *drivers; /**< comma-separated names of the drivers and links to use; NULL: all that were built */
+	const char *drivers; /**< comma-separated names of drivers, links and wrappers to use; NULL: all there are */
 	uint32_t log_level;  /**< enum nmhal_log_level: lines up to this level are logged */
 	uint32_t reserved;
 };
