@@ -26,15 +26,17 @@ struct link_slot {
 	uint8_t *frame; /* [max_frame] */
 	uint32_t size;  /* of the frame */
 	uint16_t op;
+	bool sent;             /* at least once */
 	bool answered;
 	bool given_up;         /* its call is over: it is a PING now, whatever comes back is dropped */
 	link_answer_fn answer; /* NULL: nothing in the payload matters */
 	struct link_part part;
 };
 
-/* The running call. In words: "read weights: 3 x 5 at row 2, column 0 of core 1"; "run inference: 32 vectors". */
+/* The running call. In words: "read weights: 3 x 5 at row 2, column 0 of core 1"; "get attribute 'gain'". */
 struct link_call {
 	const char *what;
+	const char *name;                  /* of an attribute and the like; or NULL */
 	const struct nmhal_region *region; /* or NULL */
 	const char *unit;                  /* "vectors"; NULL: no count */
 	uint64_t count;
@@ -48,11 +50,11 @@ struct link_wire {
 	struct link_pipe pipe;
 	uint32_t session;     /* number of the session in force, or of the last one */
 	bool down;            /* the next call begins a session */
-	bool broken;          /* a send failed: all that is not answered is to be sent again */
 	bool progress;        /* something was answered, or the session ended */
 	bool has_gone_back;   /* requests were sent again from gone_back on; none was answered since */
 	uint16_t gone_back;
 	uint16_t first, next;
+	uint16_t sent;        /* the next number to send; before next when some are to be sent again */
 	uint32_t ring;        /* slots, a power of two */
 	uint32_t window, max_frame, credits;
 	uint32_t caps_size, caps_crc;

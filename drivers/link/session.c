@@ -135,6 +135,7 @@ int link_hello(struct link_device *dev)
 		return status;
 	wire->first = 1;
 	wire->next = 1;
+	wire->sent = 1;
 	wire->credits = wire->window;
 	wire->has_gone_back = false;
 	wire->down = false;

@@ -239,7 +239,9 @@ static const struct nmlink_attr_cap attrs[] = {
 	{NMLINK_ATTR_BOOL, 0, 0, 1, NMLINK_TEXT("warm\0\0it is warm")},
 };
 static const struct nmlink_sensor_cap sensors[] = {{-1, NMLINK_TEXT("temperature\0degC\0of the board")}};
-static const struct nmlink_counter_cap counters[] = {{NMLINK_TEXT("pulses\0applied")}, {NMLINK_TEXT("fives\0always 5")}};
+static const struct nmlink_counter_cap counters[] = {
+	{NMLINK_TEXT("pulses\0applied")}, {NMLINK_TEXT("fives\0always 5")},
+};
 
 static void describe(struct far *far)
 {
@@ -348,6 +350,8 @@ static int far_send(void *self, const void *buf, size_t size, int64_t deadline_n
 	(void)deadline_ns;
 	if (far->gone)
 		return say_gone(far);
+	if (far->room && far->count >= far->room)
+		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "no room for another answer");
 	if (!far->bytes) {
 		ck_assert_uint_le(size, far->max_frame);
 		memcpy(frame, bytes, size);

@@ -38,6 +38,7 @@ struct far {
 	size_t piece;        /* bytes that one recv gives at most; 0: as many as there are */
 	uint32_t max_frame;
 	uint16_t window;
+	size_t room;         /* frames that wait for the host before send() fails; 0: as many as fit */
 	bool small;          /* a board that has only weights */
 	far_hook_fn hook;
 	void *user;

@@ -127,7 +127,7 @@ static void put_text(uint16_t tag, const char *text)
 	do {                                                                                                           \
 		const struct nmlink_##name##_cap cap = {__VA_ARGS__};                                                  \
 		uint8_t value[NMLINK_SIZE_##name##_cap];                                                               \
-                                                                                                                       \
+\
 		nmlink_put_##name##_cap(value, &cap);                                                                  \
 		put_record(NMLINK_TAG_##NAME, value, sizeof(value));                                                   \
 	} while (0)

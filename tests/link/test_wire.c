@@ -249,6 +249,18 @@ START_TEST(credits_bound_what_is_in_flight)
 }
 END_TEST
 
+START_TEST(a_carrier_that_takes_no_more_is_emptied_first)
+{
+	reopen(NMLINK_MIN_FRAME, 8);
+	far.hook = NULL;
+	for (far.room = 1; far.room < 9; far.room++) {
+		far.executed[NMLINK_OP_INFER] = 0;
+		infer(64);
+		ck_assert_uint_eq(far.executed[NMLINK_OP_INFER], 16);
+	}
+}
+END_TEST
+
 START_TEST(numbers_wrap_around)
 {
 	far.hook = NULL;
@@ -316,6 +328,7 @@ int main(void)
 	tcase_add_test(tcase, a_batch_is_one_round_trip_however_it_is_split);
 	tcase_add_test(tcase, the_window_is_used_and_kept);
 	tcase_add_test(tcase, credits_bound_what_is_in_flight);
+	tcase_add_test(tcase, a_carrier_that_takes_no_more_is_emptied_first);
 	tcase_add_test(tcase, numbers_wrap_around);
 	tcase_add_test(tcase, results_do_not_depend_on_the_split);
 	tcase_add_test(tcase, the_log_shows_requests_and_answers);
