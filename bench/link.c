@@ -19,7 +19,7 @@
 #define BATCH 32u
 #define FRAME (65536u + NMLINK_OVERHEAD)
 
-static const char usage[] = "bench-link [--json] | bench-link count packets|bytes|sim TIMES";
+static const char usage[] = "bench-link [--json] | bench-link count packets|int32|bytes|sim TIMES";
 
 /* ---- a board that answers at once -------------------------------------------------------------------------------- */
 
@@ -251,15 +251,20 @@ static void print_trips(struct bench *bench, const char *name, uint64_t trips, u
 	bench_print(bench, &metric);
 }
 
+static void widen(struct work *work)
+{
+	work->op.in_type = work->op.out_type = NMHAL_CODE_I32;
+	work->op.in = work->in32;
+	work->op.out = work->out32;
+}
+
 static void measure_all(struct bench *bench, nmhal_context *ctx, struct work *work)
 {
 	uint64_t before;
 
 	open_device(work, ctx, "empty:");
 	measure(bench, work, "nmlink, 256x256, batch 32", 0.3);
-	work->op.in_type = work->op.out_type = NMHAL_CODE_I32;
-	work->op.in = work->in32;
-	work->op.out = work->out32;
+	widen(work);
 	measure(bench, work, "the same, int32 in and out", BENCH_NO_GOAL);
 	open_device(work, ctx, "empty:,bytes=1");
 	measure(bench, work, "the same, stream of bytes", BENCH_NO_GOAL);
@@ -279,7 +284,8 @@ static void measure_all(struct bench *bench, nmhal_context *ctx, struct work *wo
 /* Nothing but the calls, for instruction counters. */
 static void count(nmhal_context *ctx, struct work *work, const char *what, uint64_t times)
 {
-	const char *uri = strcmp(what, "packets") == 0 ? "empty:" :
+	const bool wide = strcmp(what, "int32") == 0;
+	const char *uri = wide || strcmp(what, "packets") == 0 ? "empty:" :
 		strcmp(what, "bytes") == 0             ? "empty:,bytes=1" :
 		strcmp(what, "sim") == 0               ? "sim:xbar256" :
 							 NULL;
@@ -289,6 +295,8 @@ static void count(nmhal_context *ctx, struct work *work, const char *what, uint6
 		exit(2);
 	}
 	open_device(work, ctx, uri);
+	if (wide)
+		widen(work);
 	infer_device(work, times);
 }
 

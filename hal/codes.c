@@ -114,7 +114,19 @@ void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, co
 
 ANY_OUTSIDE(i8, int8_t)
 ANY_OUTSIDE(i16, int16_t)
-ANY_OUTSIDE(i32, int32_t)
+
+/* Differences, whose sign is set when a code is outside; also for ranges so wide that they overflow. */
+static bool maybe_outside_i32(const int32_t *codes, uint32_t count, int32_t min, int32_t max)
+{
+	uint32_t signs = 0, at = 0;
+
+	for (; at + BLOCK <= count; at += BLOCK)
+		for (uint32_t i = at; i < at + BLOCK; i++)
+			signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]);
+	for (uint32_t i = at; i < count; i++)
+		signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]);
+	return signs >> 31;
+}
 
 /* The end of a range that a narrower type can reach. */
 static int32_t within(int32_t value, int32_t lowest, int32_t highest)
@@ -138,7 +150,7 @@ uint32_t nm_codes_outside(const void *codes, uint32_t type, size_t index, uint32
 		wrong = any_outside_i16((const int16_t *)codes + index, count,
 			(int16_t)within(min, lowest, highest), (int16_t)within(max, lowest, highest));
 	else
-		wrong = any_outside_i32((const int32_t *)codes + index, count, min, max);
+		wrong = maybe_outside_i32((const int32_t *)codes + index, count, min, max);
 	if (!wrong)
 		return count;
 	nm_codes_load(codes, type, index, count, line);

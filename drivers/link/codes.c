@@ -33,7 +33,9 @@
 	{                                                                                                              \
 		uint8_t outside = 0;                                                                                   \
 \
-		FOR_BLOCKS(count, outside |= (uint8_t)((int8_t)from[n] < min) | (uint8_t)((int8_t)from[n] > max));     \
+		if (min > INT8_MIN || max < INT8_MAX)                                                                  \
+			FOR_BLOCKS(count, outside |= (uint8_t)((int8_t)from[n] < min) |                                \
+				(uint8_t)((int8_t)from[n] > max));                                                     \
 		FOR_BLOCKS(count, codes[n] = (int8_t)from[n]);                                                         \
 		return outside;                                                                                        \
 	}                                                                                                              \

@@ -164,6 +164,12 @@ START_TEST(one_code_outside_is_found_wherever_it_is)
 	}
 	ck_assert_uint_eq(nm_codes_outside(i8, NMHAL_CODE_I8, 0, 5, 128, 1000, wide), 0);
 	ck_assert_uint_eq(nm_codes_outside(i16, NMHAL_CODE_I16, 0, 5, 0, 100000, wide), 5);
+	i32[40] = INT32_MAX;
+	i32[41] = INT32_MIN;
+	ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 0, 99, -7, 7, wide), 40);
+	ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 41, 9, -7, 7, wide), 0);
+	ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 0, 99, INT32_MIN, INT32_MAX, wide), 99);
+	i32[40] = i32[41] = 0;
 }
 END_TEST
 
