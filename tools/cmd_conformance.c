@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance: the run of nmlink's protocol against a board, ending in a certificate. */
+/*
+ * conformance: the run of nmlink's protocol against a board, ending in a certificate. This file and conformance/ are
+ * the only ones of the tool that know a protocol: they must send what no driver of the library would.
+ */
 #include "common.h"
 #include "conformance/run.h"
 
@@ -45,8 +48,8 @@ static const struct argp_option conformance_options[] = {
 	{0},
 };
 const struct argp conformance_argp = {.options = conformance_options, .parser = parse_conformance, .args_doc = "[URI]",
-	.doc = "\vWeights of the last corner of the last crossbar are written and restored. Without --pulse only pulses that the "
-	       "board must refuse are asked for."};
+	.doc = "\vWeights of the last corner of the last crossbar are written and restored. Without --pulse only "
+	       "pulses that the board must refuse are asked for."};
 
 /* What is known of a run so far. */
 struct certificate {
@@ -115,8 +118,8 @@ static void identify(const struct run *run, struct identity *identity)
 	text_of(caps->firmware.tail, caps->firmware.tail_size, identity->firmware, sizeof(identity->firmware));
 	text_of(caps->serial.tail, caps->serial.tail_size, identity->serial, sizeof(identity->serial));
 	strftime(identity->date, sizeof(identity->date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	snprintf(identity->versions, sizeof(identity->versions), "nmlink %u.%u, libnmhal %u.%u.%u", NMLINK_VERSION_MAJOR,
-		run->hello.minor, library >> 16, library >> 8 & 0xff, library & 0xff);
+	snprintf(identity->versions, sizeof(identity->versions), "nmlink %u.%u, libnmhal %u.%u.%u",
+		NMLINK_VERSION_MAJOR, run->hello.minor, library >> 16, library >> 8 & 0xff, library & 0xff);
 }
 
 static int print_certificate(const struct run *run, const struct certificate *c, const struct identity *board)
@@ -178,7 +181,8 @@ static int check_driver(const struct probe *p)
 		return probe_fail_last(p, status);
 	if (strcmp(caps.driver, conformance_driver.name) == 0)
 		return PROBE_OK;
-	return probe_fail(p, NMHAL_E_UNSUPPORTED, "%s: the %s does not speak nmlink", nmhal_device_uri(p->dev), caps.board);
+	return probe_fail(p, NMHAL_E_UNSUPPORTED, "%s: the %s does not speak nmlink", nmhal_device_uri(p->dev),
+		caps.board);
 }
 
 int cmd_conformance(struct probe *p, const struct command *self, int argc, char **argv)

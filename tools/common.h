@@ -167,7 +167,7 @@ int cmd_completion(struct probe *p, const struct command *self, int argc, char *
 int cmd_version(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_help(struct probe *p, const struct command *self, int argc, char **argv);
 extern const struct argp list_argp, attr_argp, reset_argp, program_argp, weights_argp, neurons_argp,
-	infer_argp, sensors_argp, limits_argp, arm_argp, cells_argp, conformance_argp, run_argp, trace_argp, bench_argp, completion_argp,
-	help_argp;
+	infer_argp, sensors_argp, limits_argp, arm_argp, cells_argp, conformance_argp, run_argp, trace_argp,
+	bench_argp, completion_argp, help_argp;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linked into nmhal-probe-faulty: "mutant:xbar8,defect=NAME", an emulated nmlink board behind a stream that makes it break
- * one rule of the protocol, which its conformance run must notice.
+ * Linked into nmhal-probe-faulty: "mutant:xbar8,defect=NAME", an emulated nmlink board behind a stream that makes it
+ * break one rule of the protocol, which its conformance run must notice.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -136,15 +136,17 @@ static void spoil_limits(struct mutant *mutant, struct nmlink_header *header, ui
 
 static void spoil_reply(struct mutant *mutant, struct nmlink_header *header, uint8_t *payload)
 {
+	bool done = header->status == NMLINK_OK;
+
 	if (mutant->defect == REPEATS || mutant->defect == ORDER)
 		number_back(mutant, header);
 	else if (mutant->defect == CREDITS)
 		header->credits = 200;
 	else if (mutant->defect == LIMITS)
 		spoil_limits(mutant, header, payload);
-	else if (mutant->defect == CAPS && header->op == NMLINK_OP_CAPS && header->status == NMLINK_OK && header->size > 4)
+	else if (mutant->defect == CAPS && header->op == NMLINK_OP_CAPS && done && header->size > 4)
 		payload[header->size - 1] ^= 1;
-	else if (mutant->defect == NOISE && header->op == NMLINK_OP_INFER && header->status == NMLINK_OK)
+	else if (mutant->defect == NOISE && header->op == NMLINK_OP_INFER && done)
 		payload[0] ^= mutant->count++ & 1;
 	else if (mutant->defect == ARMING && header->op == NMLINK_OP_PULSE_CELL && header->status == NMLINK_EARM) {
 		header->status = NMLINK_OK;

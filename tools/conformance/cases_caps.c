@@ -22,8 +22,8 @@ static bool read_pieces(struct run *run)
 		nmlink_put_caps_request(payload, &m);
 		if (!ask(run, NMLINK_OP_CAPS, payload, sizeof(payload), NMLINK_OK, &reply))
 			return false;
-		if (!nmlink_get_caps_reply(&r, reply.payload, reply.header.size) || r.offset != at || r.tail_size == 0 ||
-			r.tail_size > caps->size - at) {
+		if (!nmlink_get_caps_reply(&r, reply.payload, reply.header.size) || r.offset != at ||
+			r.tail_size == 0 || r.tail_size > caps->size - at) {
 			say(run, VERDICT_FAILED, "CAPS from byte %u of %u was answered with %u bytes", at, caps->size,
 				reply.header.size);
 			return false;
@@ -153,11 +153,13 @@ static void records_come_with_their_opcodes(struct run *run)
 	};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-		EXPECT(!has_op(run, rules[i].op) || rules[i].count == 1, "opcode 0x%04x goes with one %s record, not %u",
-			rules[i].op, rules[i].name, rules[i].count);
+		EXPECT(!has_op(run, rules[i].op) || rules[i].count == 1,
+			"opcode 0x%04x goes with one %s record, not %u", rules[i].op, rules[i].name, rules[i].count);
 	EXPECT((caps->attr_count > 0) == has_op(run, NMLINK_OP_GET_ATTR), "ATTR records and GET_ATTR do not agree");
-	EXPECT((caps->sensor_count > 0) == has_op(run, NMLINK_OP_GET_SENSOR), "SENSOR records and GET_SENSOR do not");
-	EXPECT((caps->counter_count > 0) == has_op(run, NMLINK_OP_GET_COUNTER), "COUNTER records and GET_COUNTER do not");
+	EXPECT((caps->sensor_count > 0) == has_op(run, NMLINK_OP_GET_SENSOR),
+		"SENSOR records and GET_SENSOR do not agree");
+	EXPECT((caps->counter_count > 0) == has_op(run, NMLINK_OP_GET_COUNTER),
+		"COUNTER records and GET_COUNTER do not agree");
 }
 
 static bool sound_codes(struct run *run, const char *name, int32_t min, int32_t max, uint8_t bits, uint8_t bytes)
@@ -187,7 +189,8 @@ static void numbers_make_sense(struct run *run)
 	}
 	if (caps->drive_count)
 		EXPECT(caps->drive.width_min_ns <= caps->drive.width_max_ns &&
-			caps->drive.read_max_uv <= caps->drive.voltage_max_uv && caps->drive.voltage_max_uv <= INT32_MAX,
+			caps->drive.read_max_uv <= caps->drive.voltage_max_uv &&
+			caps->drive.voltage_max_uv <= INT32_MAX,
 			"DRIVE: widths %u..%u ns, read level %u of %u uV", caps->drive.width_min_ns,
 			caps->drive.width_max_ns, caps->drive.read_max_uv, caps->drive.voltage_max_uv);
 	if (caps->sense_count)

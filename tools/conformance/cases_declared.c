@@ -126,11 +126,12 @@ static void attributes_are_inside_their_ranges(struct run *run)
 		size_t size;
 
 		MUST(get_attr(run, i, &value));
-		EXPECT(value >= attr->min && value <= attr->max, "attribute %u is %" PRId64 ", outside %" PRId64 "..%" PRId64,
-			i, value, attr->min, attr->max);
+		EXPECT(value >= attr->min && value <= attr->max,
+			"attribute %u is %" PRId64 ", outside %" PRId64 "..%" PRId64, i, value, attr->min, attr->max);
 		size = set_payload(i, value, payload);
 		if (!(attr->flags & NMLINK_ATTR_WRITABLE)) {
-			MUST(refused(run, NMLINK_OP_SET_ATTR, payload, size, NMLINK_EOP, "an attribute to be read only"));
+			MUST(refused(run, NMLINK_OP_SET_ATTR, payload, size, NMLINK_EOP,
+				"an attribute that can only be read"));
 			continue;
 		}
 		MUST(ask(run, NMLINK_OP_SET_ATTR, payload, size, NMLINK_OK, &reply));
@@ -152,7 +153,8 @@ static void read_each(struct run *run, uint16_t op, uint16_t count)
 	for (uint16_t i = 0; i < count; i++) {
 		nmlink_store_u16(payload, i);
 		MUST(ask(run, op, payload, sizeof(payload), NMLINK_OK, &reply));
-		EXPECT(reply.header.size == sizeof(uint64_t), "opcode 0x%04x, index %u: %u bytes", op, i, reply.header.size);
+		EXPECT(reply.header.size == sizeof(uint64_t), "opcode 0x%04x, index %u: %u bytes", op, i,
+			reply.header.size);
 	}
 	nmlink_store_u16(payload, count);
 	MUST(refused(run, op, payload, sizeof(payload), 0, "an index past the last"));

@@ -24,10 +24,11 @@ static size_t payload_of(const struct run *run, const struct nmlink_infer_reques
 {
 	const struct nmlink_input_cap *input = &run->caps.input;
 	const uint32_t inputs = m->flags & NMLINK_INFER_TRANSPOSED ? m->cols : m->rows;
+	const uint32_t span = (uint32_t)(input->max - input->min + 1);
 	uint8_t *p = nmlink_put_infer_request(payload, m);
 
 	for (uint32_t i = 0; i < m->batch * inputs; i++) {
-		int32_t code = input->min + (int32_t)((i + from * inputs) * 7 % (uint32_t)(input->max - input->min + 1));
+		int32_t code = input->min + (int32_t)((i + from * inputs) * 7 % span);
 
 		p = input->bytes == 1 ? nmlink_store_s8(p, (int8_t)code) : nmlink_store_s16(p, (int16_t)code);
 	}
@@ -72,8 +73,8 @@ static void same_bits(struct run *run, uint16_t flags)
 	for (uint16_t b = 0; b < BATCH; b++) {
 		m = product(run, 1, 1000u + b, flags);
 		MUST(infer(run, &m, b, one, &one_size));
-		EXPECT(memcmp(whole + b * one_size, one, one_size) == 0, "vector %u alone gave other outputs than in a batch",
-			b);
+		EXPECT(memcmp(whole + b * one_size, one, one_size) == 0,
+			"vector %u alone gave other outputs than in a batch", b);
 	}
 }
 

@@ -288,7 +288,8 @@ static void a_ramp_above_read_level_needs_arming(struct run *run)
 	const struct nmlink_drive_cap *drive = &run->caps.drive;
 	const struct nmlink_ramp m = {.tile = run->cell.tile, .row = run->cell.row, .col = run->cell.col,
 		.target_ps = UINT32_MAX, .start_uv = drive->read_max_uv, .step_uv = drive->voltage_lsb_uv,
-		.stop_uv = drive->read_max_uv + drive->voltage_lsb_uv, .width_ns = drive->width_min_ns, .max_pulses = 1};
+		.stop_uv = drive->read_max_uv + drive->voltage_lsb_uv, .width_ns = drive->width_min_ns,
+		.max_pulses = 1};
 	static const uint16_t ops[] = {NMLINK_OP_FORM_CELL, NMLINK_OP_SET_CELL, NMLINK_OP_RESET_CELL};
 	uint8_t payload[NMLINK_SIZE_ramp];
 	struct reply reply;
@@ -341,8 +342,8 @@ static void a_repeated_pulse_is_not_applied(struct run *run)
 	NEED(run->hello.window > 1, "a window of two requests");
 	MUST(repeat_pulse(run, &m, (uint16_t)(run->next - 2), m.pulses) && conductance(run, &again));
 	NEED(after > before + before / 100, "an effect of two pulses that can be told from noise");
-	EXPECT(again < after + (after - before) / 2, "conductance %u pS, %u after two pulses, %u after their repetition",
-		before, after, again);
+	EXPECT(again < after + (after - before) / 2,
+		"conductance %u pS, %u after two pulses, %u after their repetition", before, after, again);
 }
 
 const struct conformance_case cell_cases[] = {

@@ -110,7 +110,8 @@ static int board_write(void *self, const struct nmhal_region *region, const int1
 	(void)codes;
 	(void)stride;
 	(void)deadline_ns;
-	return nmhal_host_fail(((struct board *)self)->host, NMHAL_E_UNSUPPORTED, "write weights: a run of conformance");
+	return nmhal_host_fail(
+		((struct board *)self)->host, NMHAL_E_UNSUPPORTED, "write weights: not in a run of conformance");
 }
 
 static int board_read(void *self, const struct nmhal_region *region, int16_t *codes, size_t stride, int64_t deadline_ns)
@@ -119,7 +120,8 @@ static int board_read(void *self, const struct nmhal_region *region, int16_t *co
 	(void)codes;
 	(void)stride;
 	(void)deadline_ns;
-	return nmhal_host_fail(((struct board *)self)->host, NMHAL_E_UNSUPPORTED, "read weights: a run of conformance");
+	return nmhal_host_fail(
+		((struct board *)self)->host, NMHAL_E_UNSUPPORTED, "read weights: not in a run of conformance");
 }
 
 static int board_attr_get(void *self, size_t index, struct nmhal_attr_value *value, int64_t deadline_ns)
@@ -147,7 +149,8 @@ static int board_reset(void *self, int64_t deadline_ns)
 	(void)deadline_ns;
 	run->host = board->host;
 	run->stream = board->stream;
-	status = wire_open(run) ? run_all(run) : nmhal_host_fail(board->host, NMHAL_E_NO_MEMORY, "conformance: no memory");
+	status = wire_open(run) ? run_all(run) :
+				  nmhal_host_fail(board->host, NMHAL_E_NO_MEMORY, "conformance: no memory");
 	wire_close(run);
 	return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The conformance run of nmlink: a driver of the command's own keeps the stream of a board, cases send frames over it
- * and look at what comes back. docs/driver-howto.md names the groups; a case is a row of a table in cases_*.c.
+ * and look at what comes back. A case is a row of a table in cases_*.c; a group is such a table.
  */
 #ifndef CONFORMANCE_RUN_H
 #define CONFORMANCE_RUN_H
@@ -38,9 +38,10 @@ struct run {
 	bool pulse;              /* cells may be pulsed: */
 	struct nmlink_cell cell; /* this one */
 	uint32_t reply_ms;       /* what a board may take for a reply */
-	void (*begin)(struct run *run, const char *group, const char *name); /* of each case; run->user is the command's */
+	/* Called around each case. */
+	void (*begin)(struct run *run, const char *group, const char *name);
 	void (*end)(struct run *run);
-	void *user;
+	void *user; /* of begin and end */
 
 	struct nmhal_host *host;
 	struct nmhal_stream stream;

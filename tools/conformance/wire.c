@@ -58,33 +58,36 @@ bool wire_send_bytes(struct run *run, const uint8_t *bytes, size_t size)
 	return status == NMHAL_OK || link_failed(run, status);
 }
 
+/* More bytes, or the next packet; false: none in time. */
+static bool receive(struct run *run, int64_t deadline_ns)
+{
+	int status = nmhal_host_poll(run->host, NMHAL_NEVER, "conformance");
+
+	run->in_at = run->in_size = 0;
+	if (status == NMHAL_OK)
+		status = run->stream.ops->recv(run->stream.self, run->in, run->room, &run->in_size, deadline_ns);
+	if (status == NMHAL_OK)
+		return true;
+	run->in_size = 0;
+	return status == NMHAL_E_TIMEOUT ? false : link_failed(run, status);
+}
+
 /* Bytes of the next whole frame; 0: none in time. */
 static size_t next_frame(struct run *run, const uint8_t **frame, int64_t deadline_ns)
 {
+	*frame = run->packets ? run->in : run->whole;
 	for (;;) {
-		size_t used = 0;
-		int status;
+		while (!run->packets && run->in_at < run->in_size) {
+			size_t used = 0;
+			bool whole = nmlink_cobs_take(
+				&run->cobs, run->in + run->in_at, run->in_size - run->in_at, &used);
 
-		if (!run->packets && run->in_at < run->in_size) {
-			bool whole = nmlink_cobs_take(&run->cobs, run->in + run->in_at, run->in_size - run->in_at, &used);
 			run->in_at += used;
-			*frame = run->whole;
 			if (whole)
 				return run->cobs.size;
 		}
-		if (!run->packets && run->in_at < run->in_size)
-			continue;
-		status = nmhal_host_poll(run->host, NMHAL_NEVER, "conformance");
-		if (status == NMHAL_OK)
-			status = run->stream.ops->recv(run->stream.self, run->in, run->room, &run->in_size, deadline_ns);
-		run->in_at = 0;
-		if (status != NMHAL_OK) {
-			run->in_size = 0;
-			if (status != NMHAL_E_TIMEOUT)
-				link_failed(run, status);
+		if (!receive(run, deadline_ns))
 			return 0;
-		}
-		*frame = run->in;
 		if (run->packets)
 			return run->in_size;
 	}
