@@ -193,7 +193,8 @@ static const struct nmlink_attr_cap attrs[ATTRS] = {
 };
 static const struct nmlink_sensor_cap sensors[SENSORS] = {
 	[SENSOR_TEMPERATURE] = {.exponent = -3, NMLINK_TEXT("temperature\0degC\0of the board")},
-	[SENSOR_SUPPLY] = {.exponent = -3, NMLINK_TEXT("pulse_supply\0V\0supply of pulses: 0 unless the board is armed")},
+	[SENSOR_SUPPLY] = {.exponent = -3,
+		NMLINK_TEXT("pulse_supply\0V\0supply of pulses: 0 unless the board is armed")},
 };
 static const struct nmlink_counter_cap counters[BOARD_COUNTERS] = {
 	[BOARD_WRITES] = {NMLINK_TEXT("writes\0weights programmed since power-up")},

@@ -25,8 +25,8 @@ static struct vusb_board *device_new(const char *board)
 static int control(struct vusb_board *dev, unsigned type, unsigned request, unsigned value, unsigned index,
 	uint8_t *data, unsigned size)
 {
-	const uint8_t setup[8] = {(uint8_t)type, (uint8_t)request, (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)index,
-		(uint8_t)(index >> 8), (uint8_t)size, (uint8_t)(size >> 8)};
+	const uint8_t setup[8] = {(uint8_t)type, (uint8_t)request, (uint8_t)value, (uint8_t)(value >> 8),
+		(uint8_t)index, (uint8_t)(index >> 8), (uint8_t)size, (uint8_t)(size >> 8)};
 
 	return vusb_board_control(dev, setup, data, size);
 }
@@ -135,8 +135,7 @@ START_TEST(frames_travel_in_packets)
 {
 	struct vusb_board *dev = device_new("xbar8");
 	static uint8_t frame[HOST_FRAME], reply[HOST_FRAME];
-	const size_t sizes[] = {0, 1, PACKET - NMLINK_OVERHEAD - 1, PACKET - NMLINK_OVERHEAD, PACKET - NMLINK_OVERHEAD + 1,
-		3 * PACKET - NMLINK_OVERHEAD, 65536};
+	const size_t full = PACKET - NMLINK_OVERHEAD, sizes[] = {0, 1, full - 1, full, full + 1, full + 2 * PACKET, 65536};
 	uint16_t seq = 1;
 
 	hello(dev);
