@@ -108,8 +108,6 @@ static enum nmlink_status execute(struct nmlink_core *core, struct nmlink_job *j
 {
 	const struct row *row = row_of(job->op);
 
-	if (core->aborting)
-		return NMLINK_EABORTED;
 	if (job->size > job->room)
 		return nmlink_core_fail(core, NMLINK_ELEN, job->room, "longer than the largest frame");
 	if (nmlink_has_vendor_op(core->board, job->op))
@@ -129,10 +127,10 @@ static uint32_t answer(struct nmlink_core *core, const struct nmlink_header *req
 	struct nmlink_job job = { request->op, payload, request->size, out + NMLINK_HEADER_SIZE, ROOM(core), 0 };
 	enum nmlink_status status;
 
-	core->executing = true;
+	core->executing = kept != NULL;
 	core->detail = 0;
 	core->text = NULL;
-	status = execute(core, &job);
+	status = kept && core->aborting ? NMLINK_EABORTED : execute(core, &job);
 	core->executing = false;
 	if (kept) {
 		core->next++;
@@ -258,7 +256,7 @@ static uint32_t in_order(struct nmlink_core *core, const struct nmlink_header *r
 
 	if (request->seq == core->next)
 		return answer(core, request, payload, out, kept);
-	if (behind < window && kept->present && kept->op == request->op)
+	if (behind < window && kept->present && (kept->op == request->op || !is_state(request->op)))
 		return answer_again(core, request, payload, out, kept);
 	return expect(core, out, request, NMLINK_ESEQ);
 }

@@ -85,9 +85,10 @@ static void put_char(struct text *text, char c)
 	text->size++;
 }
 
+/* NULL is nothing. */
 static void put(struct text *text, const char *string)
 {
-	while (*string)
+	while (string && *string)
 		put_char(text, *string++);
 }
 

@@ -58,8 +58,8 @@ static void make_descriptors(struct vusb_board *dev, unsigned vendor, unsigned p
 	/* USB 2.1: there is a BOS descriptor. Bus powered, 100 mA. */
 	const uint8_t all[] = {
 		DEVICE_SIZE, USB_DEVICE, 0x10, 0x02, 0, 0, 0, 64, LOW(vendor), HIGH(vendor), LOW(product),
-		HIGH(product), LOW(RELEASE), HIGH(RELEASE), usb_string_index(usb, MANUFACTURER), usb_string_index(usb, PRODUCT),
-		usb_string_index(usb, SERIAL), 1,
+		HIGH(product), LOW(RELEASE), HIGH(RELEASE), usb_string_index(usb, MANUFACTURER),
+		usb_string_index(usb, PRODUCT), usb_string_index(usb, SERIAL), 1,
 		9, USB_CONFIGURATION, CONFIGURATION_SIZE, 0, 1, 1, 0, 0x80, 50,
 		9, USB_INTERFACE, 0, 0, 3, 0xFF, 0, 0, usb_string_index(usb, INTERFACE),
 		ENDPOINT(VUSB_BOARD_OUT), ENDPOINT(VUSB_BOARD_IN), ENDPOINT(VUSB_BOARD_EVENTS),

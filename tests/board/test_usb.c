@@ -135,7 +135,8 @@ START_TEST(frames_travel_in_packets)
 {
 	struct vusb_board *dev = device_new("xbar8");
 	static uint8_t frame[HOST_FRAME], reply[HOST_FRAME];
-	const size_t full = PACKET - NMLINK_OVERHEAD, sizes[] = {0, 1, full - 1, full, full + 1, full + 2 * PACKET, 65536};
+	const size_t full = PACKET - NMLINK_OVERHEAD;
+	const size_t sizes[] = {0, 1, full - 1, full, full + 1, full + 2 * PACKET, 65536};
 	uint16_t seq = 1;
 
 	hello(dev);
