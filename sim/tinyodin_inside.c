@@ -35,6 +35,7 @@ void tinyodin_neuron(const struct tinyodin *chip, unsigned index, struct tinyodi
 
 void tinyodin_set_neuron(struct tinyodin *chip, unsigned index, const struct tinyodin_neuron *neuron)
 {
-	tinyodin_set_neuron_word(chip, index, ((uint32_t)neuron->potential & 0xFFFu) | (uint32_t)neuron->threshold << 12 |
-		(uint32_t)neuron->leak << 24 | (neuron->enabled ? 0u : UINT32_C(1) << 31));
+	tinyodin_set_neuron_word(chip, index,
+		((uint32_t)neuron->potential & 0xFFFu) | (uint32_t)neuron->threshold << 12 |
+			(uint32_t)neuron->leak << 24 | (neuron->enabled ? 0u : UINT32_C(1) << 31));
 }

@@ -138,7 +138,8 @@ static const char *session_of_a_lab(struct host *host)
 	MUST(host_call(host, set_limits, SET_LIMITS, NULL, 0, .voltage_uv = LIMIT_UV));
 	MUST(arm(host, 5000));
 	MAY_DIE(write, WRITE, codes, sizeof(codes), .rows = 8, .cols = 8);
-	MAY_DIE(pulse_cell, PULSE_CELL, NULL, 0, .row = 1, .col = 2, .voltage_uv = LIMIT_UV, .width_ns = 200, .pulses = 5);
+	MAY_DIE(pulse_cell, PULSE_CELL, NULL, 0, .row = 1, .col = 2, .voltage_uv = LIMIT_UV, .width_ns = 200,
+		.pulses = 5);
 	MAY_DIE(set_cell, SET_CELL, NULL, 0, .row = 1, .col = 2, .target_ps = UINT32_MAX, .start_uv = 1000000,
 		.step_uv = 500000, .stop_uv = LIMIT_UV, .width_ns = 200, .max_pulses = 8);
 	MAY_DIE(reset_cell, RESET_CELL, NULL, 0, .row = 1, .col = 2, .target_ps = 0, .start_uv = 1000000,

@@ -31,8 +31,8 @@ static void copy_weights(struct host *host, const struct tinyodin *chip)
 	for (unsigned row = 0; row < NEURONS; row += BLOCK) {
 		for (unsigned n = 0; n < sizeof(codes); n++)
 			codes[n] = (uint8_t)tinyodin_weight(chip, row + n / NEURONS, n % NEURONS);
-		ck_assert_int_eq(host_call(host, write, WRITE, codes, sizeof(codes), .row = (uint16_t)row, .rows = BLOCK,
-			.cols = NEURONS), NMLINK_OK);
+		ck_assert_int_eq(host_call(host, write, WRITE, codes, sizeof(codes), .row = (uint16_t)row,
+			.rows = BLOCK, .cols = NEURONS), NMLINK_OK);
 	}
 }
 
@@ -50,7 +50,8 @@ static void copy_neurons(struct host *host, const struct tinyodin *chip)
 			.potential = neuron.potential, .enabled = neuron.enabled};
 		p = nmlink_put_neuron_record(p, &record);
 	}
-	ck_assert_int_eq(host_call(host, write_neurons, WRITE_NEURONS, records, sizeof(records), .first = 0), NMLINK_OK);
+	ck_assert_int_eq(host_call(host, write_neurons, WRITE_NEURONS, records, sizeof(records), .first = 0),
+		NMLINK_OK);
 }
 
 static void set_attr(struct host *host, uint16_t index, int64_t value)
@@ -264,7 +265,7 @@ static size_t model_run(struct tinyodin *chip, const uint16_t *addresses, size_t
 
 static void compare_runs(bool back_to_back, bool stream)
 {
-	enum { INPUTS = 300 };
+	enum { INPUTS = 900 };
 	struct run *run = run_new((back_to_back ? NMLINK_RUN_BACK_TO_BACK : 0u) | (stream ? NMLINK_RUN_STREAM : 0u));
 	struct tinyodin *chip = tinyodin_new(TINYODIN_SIMD_OFF, false);
 	const struct tinyodin_registers open = {.open_loop = true, .max_neuron = NEURONS - 1};

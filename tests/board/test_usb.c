@@ -25,8 +25,8 @@ static struct vusb_board *device_new(const char *board)
 static int control(struct vusb_board *dev, unsigned type, unsigned request, unsigned value, unsigned index,
 	uint8_t *data, unsigned size)
 {
-	const uint8_t setup[8] = {(uint8_t)type, (uint8_t)request, (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)index,
-		(uint8_t)(index >> 8), (uint8_t)size, (uint8_t)(size >> 8)};
+	const uint8_t setup[8] = {(uint8_t)type, (uint8_t)request, (uint8_t)value, (uint8_t)(value >> 8),
+		(uint8_t)index, (uint8_t)(index >> 8), (uint8_t)size, (uint8_t)(size >> 8)};
 
 	return vusb_board_control(dev, setup, data, size);
 }
@@ -61,29 +61,37 @@ START_TEST(descriptors_are_those_of_the_protocol)
 	check_string(dev, descriptors[14], "libnmhal");
 	check_string(dev, descriptors[15], "NMHAL xbar64");
 	check_string(dev, descriptors[16], "SIM-xbar64-0");
-	check_string(dev, 4, "NMHAL nmlink 1");
+	check_string(dev, 4, "NMHAL xbar64");
 	vusb_board_free(dev);
 }
 END_TEST
 
+/* The bytes of PROTOCOL.md, section 1.1. */
 START_TEST(windows_and_browsers_find_what_they_look_for)
 {
 	struct vusb_board *dev = device_new("xbar8");
+	const uint8_t bos[] = {0x05, 0x0f, 0x51, 0x00, 0x03, 0x18, 0x10, 0x05, 0x00, 0x38, 0xb6, 0x08, 0x34, 0xa9, 0x09,
+		0xa0, 0x47, 0x8b, 0xfd, 0xa0, 0x76, 0x88, 0x15, 0xb6, 0x65, 0x00, 0x01, 0x01, 0x00, 0x1c, 0x10, 0x05,
+		0x00, 0xdf, 0x60, 0xdd, 0xd8, 0x89, 0x45, 0xc7, 0x4c, 0x9c, 0xd2, 0x65, 0x9d, 0x9e, 0x64, 0x8a, 0x9f,
+		0x00, 0x00, 0x03, 0x06, 0xa2, 0x00, 0x02, 0x00, 0x18, 0x10, 0x05, 0x00, 0xa7, 0x63, 0x1c, 0x9d, 0xe4,
+		0x52, 0x0b, 0x4f, 0xb1, 0xc8, 0x4e, 0x4d, 0x4c, 0x4e, 0x4b, 0x01, 0x00, 0x01, 0x03, 0x00};
+	const uint8_t head[] = {0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x06, 0xa2, 0x00, 0x14, 0x00, 0x03, 0x00, 'W',
+		'I', 'N', 'U', 'S', 'B', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x84, 0x00, 0x04, 0x00, 0x07, 0x00, 0x2a, 0x00};
+	const char name[] = "DeviceInterfaceGUIDs", guid[] = "{6B3C5A52-8E0B-4C57-9F6D-4E4D48414C01}";
 	uint8_t data[255];
-	int size = control(dev, 0x80, 6, 0x0F00, 0, data, 255);
 
-	ck_assert_int_eq(size, 57);
-	ck_assert_uint_eq(data[2] | data[3] << 8, 57);
-	ck_assert_uint_eq(data[4], 2);
-	ck_assert_uint_eq(data[5 + 24 + 24] | data[5 + 24 + 25] << 8, 162);
-	/* With the request that the descriptor names. */
-	size = control(dev, 0xC0, data[5 + 24 + 26], 0, 7, data, 255);
-	ck_assert_int_eq(size, 162);
-	ck_assert_uint_eq(data[8] | data[9] << 8, 162);
-	ck_assert_mem_eq(data + 14, "WINUSB\0\0", 8);
-	ck_assert_uint_eq(data[30] | data[31] << 8, 132);
+	ck_assert_int_eq(control(dev, 0x80, 6, 0x0F00, 0, data, 255), sizeof(bos));
+	ck_assert_mem_eq(data, bos, sizeof(bos));
+	ck_assert_int_eq(control(dev, 0xC0, 2, 0, 7, data, 255), 162);
+	ck_assert_mem_eq(data, head, sizeof(head));
+	for (size_t n = 0; n < sizeof(name); n++)
+		ck_assert_uint_eq(data[sizeof(head) + 2 * n], (uint8_t)name[n]);
+	ck_assert_uint_eq(data[sizeof(head) + 2 * sizeof(name)], 0x50);
+	for (size_t n = 0; n < sizeof(guid); n++)
+		ck_assert_uint_eq(data[sizeof(head) + 2 * sizeof(name) + 2 + 2 * n], (uint8_t)guid[n]);
 	ck_assert_int_eq(control(dev, 0xC0, 0x77, 0, 7, data, 255), VUSB_BOARD_STALL);
 	ck_assert_int_eq(control(dev, 0xC0, 2, 0, 8, data, 255), VUSB_BOARD_STALL);
+	ck_assert_int_eq(control(dev, 0x41, 3, 0, 1, NULL, 0), VUSB_BOARD_STALL);
 	vusb_board_free(dev);
 }
 END_TEST
@@ -135,8 +143,8 @@ START_TEST(frames_travel_in_packets)
 {
 	struct vusb_board *dev = device_new("xbar8");
 	static uint8_t frame[HOST_FRAME], reply[HOST_FRAME];
-	const size_t sizes[] = {0, 1, PACKET - NMLINK_OVERHEAD - 1, PACKET - NMLINK_OVERHEAD, PACKET - NMLINK_OVERHEAD + 1,
-		3 * PACKET - NMLINK_OVERHEAD, 65536};
+	const size_t full = PACKET - NMLINK_OVERHEAD;
+	const size_t sizes[] = {0, 1, full - 1, full, full + 1, full + 2 * PACKET, 65536};
 	uint16_t seq = 1;
 
 	hello(dev);
@@ -202,17 +210,19 @@ START_TEST(a_bus_reset_ends_the_session_and_disarms)
 	struct nmlink_header header;
 	size_t size;
 
-	for (int replug = 0; replug < 3; replug++) {
+	for (int way = 0; way < 4; way++) {
 		hello(dev);
 		nmlink_put_arm_request(frame + NMLINK_HEADER_SIZE, &(struct nmlink_arm_request){.silence_ms = 60000});
 		send_frame(dev, frame, seal(frame, NMLINK_OP_ARM, 1, NMLINK_SIZE_arm_request));
 		ck_assert(sim_board_armed(vusb_board_board(dev)));
-		if (replug == 0)
+		if (way == 0)
 			vusb_board_reset(dev);
-		else if (replug == 1)
+		else if (way == 1)
 			vusb_board_replug(dev);
-		else
+		else if (way == 2)
 			ck_assert_int_eq(control(dev, 0, 9, 1, 0, NULL, 0), 0);
+		else
+			ck_assert_int_eq(control(dev, 0x41, 3, 0, 0, NULL, 0), 0);
 		ck_assert(!sim_board_armed(vusb_board_board(dev)));
 		ck_assert_uint_eq(recv_frame(dev, reply), 0);
 		send_frame(dev, frame, seal(frame, NMLINK_OP_PING, 2, 0));

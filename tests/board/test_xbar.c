@@ -166,8 +166,8 @@ START_TEST(cells_are_those_of_the_model)
 	ck_assert_int_eq(host_call(pair.host, pulse_cell, PULSE_CELL, NULL, 0, .row = 2, .col = 3, .side = 1,
 		.voltage_uv = 1500000, .width_ns = 100, .gap_ns = 50, .pulses = 3), NMLINK_OK);
 	xbar_pulse(pair.model, &cell, 1500000, 100, 3);
-	ck_assert_int_eq(host_call(pair.host, read_conductance, READ_CONDUCTANCE, NULL, 0, .row = 2, .col = 3, .rows = 1,
-		.cols = 1, .side = 1, .averages = 4, .use = USE), NMLINK_OK);
+	ck_assert_int_eq(host_call(pair.host, read_conductance, READ_CONDUCTANCE, NULL, 0, .row = 2, .col = 3,
+		.rows = 1, .cols = 1, .side = 1, .averages = 4, .use = USE), NMLINK_OK);
 	ck_assert_uint_eq(nmlink_load_u32(pair.host->payload), xbar_conductance(pair.model, &cell, USE, 4));
 	ck_assert_uint_eq(xbar_cell_pulses(sim_board_xbar(pair.host->board), &cell), 3);
 	ck_assert_int_eq(host_call(pair.host, set_cell, SET_CELL, NULL, 0, .row = 2, .col = 3, .side = 1,
