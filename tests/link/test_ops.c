@@ -222,7 +222,8 @@ START_TEST(attributes_sensors_and_counters_are_the_boards)
 	ck_assert_int_eq(value, 50);
 	ck_refused(nmhal_attr_set_int(dev, "gain", 51), NMHAL_E_INVALID, "-5..50");
 	far.attrs[0] = 51;
-	ck_refused(nmhal_attr_get_int(dev, "gain", &value), NMHAL_E_PROTOCOL, "get attribute 'gain': the board answered 51, its range is -5..50");
+	ck_refused(nmhal_attr_get_int(dev, "gain", &value), NMHAL_E_PROTOCOL,
+		"get attribute 'gain': the board answered 51, its range is -5..50");
 	ck_ok(nmhal_sensor_get(dev, "temperature", &value, 0));
 	ck_assert_int_eq(value, -300);
 	ck_assert_uint_eq(far_counter(dev, "fives"), 5);
