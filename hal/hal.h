@@ -32,6 +32,8 @@ static inline int nm_no_memory(const char *subject, const char *what)
 
 /* Replaces control characters by '?'. */
 void nm_one_line(char *text);
+/* Appends item to the comma-separated list in text[size]; what does not fit is left out. */
+void nm_list_add(char *text, size_t size, const char *item);
 
 /* ---- structs.c: the struct_size rules of design "Struct and ABI rules" ------------------------------------------- */
 /* A struct of theirs bytes where we know `known` and the first release had `oldest`: shorter than oldest: INVALID;
@@ -167,6 +169,7 @@ struct nmhal_device {
 	struct nmhal_bus bus;          /* what the link opened; the driver owns it */
 	struct nmhal_stream stream;
 	struct nmhal_device_caps caps;
+	struct nmhal_device_lists lists; /* the driver's attributes, or what the board declares */
 	struct nm_shadow shadow;
 	struct nm_ring *ring;
 	struct nm_sink sink;     /* of the run in progress; under lock */
@@ -191,6 +194,17 @@ int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);
 
+/* ---- lists.c: what a device declares about itself ---------------------------------------------------------------- */
+/* For sentences about a list: "<subject>: <doing> driver '<driver>': ..." */
+struct nm_lister {
+	const char *subject, *doing, *driver;
+	int status;
+};
+/* The status of the lister unless every attribute is whole. */
+int nm_attrs_check(const struct nm_lister *lister, const struct nmhal_attr_info *attrs, size_t count);
+/* Fills dev->lists; INTERNAL when an entry is not whole or lacks its op. */
+int nm_lists_learn(struct nmhal_device *dev);
+
 /* ---- codes.c: matrices of codes as the caller gives them --------------------------------------------------------- */
 /* Fills in rows and cols that are 0; INVALID when the region does not lie inside a core. */
 int nm_region_check(struct nmhal_device *dev, struct nmhal_region *region);
@@ -202,8 +216,8 @@ int nm_stride_check(struct nmhal_device *dev, size_t *stride, uint32_t cols, con
 void nm_codes_load(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t *line);
 /* The opposite, of codes the type can hold. */
 void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, const int16_t *line);
-/* Index of the first code outside min..max, or count. */
-uint32_t nm_codes_outside(const int32_t *line, uint32_t count, int32_t min, int32_t max);
+/* Of elements index..index+count-1: the first one outside min..max, and all widened in line; or count. */
+uint32_t nm_codes_outside(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t min, int32_t max, int32_t *line);
 
 /* ---- cells.c: lists of cells ------------------------------------------------------------------------------------- */
 /* Sorted by core, row, column, none twice. */

@@ -4,11 +4,14 @@
 
 static int check_batch(struct nmhal_device *dev, const struct nmhal_inference *op)
 {
-	if (op->flags & ~NMHAL_INFER_TRANSPOSED)
-		return nm_fail(dev->uri, NMHAL_E_INVALID, "inference: flags 0x%x: known are 0x%x", op->flags,
-			NMHAL_INFER_TRANSPOSED);
+	const uint32_t known = NMHAL_INFER_TRANSPOSED | NMHAL_INFER_BIT_SERIAL;
+
+	if (op->flags & ~known)
+		return nm_fail(dev->uri, NMHAL_E_INVALID, "inference: flags 0x%x: known are 0x%x", op->flags, known);
 	if (op->flags & NMHAL_INFER_TRANSPOSED && !(dev->caps.features & NMHAL_CAN_INFER_TRANSPOSED))
 		return nm_unsupported(dev, "inference with TRANSPOSED", "transposed products");
+	if (op->flags & NMHAL_INFER_BIT_SERIAL && !(dev->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
+		return nm_unsupported(dev, "inference with BIT_SERIAL", "bit-serial inputs");
 	if (op->reserved)
 		return nm_fail(dev->uri, NMHAL_E_INVALID, "inference: reserved is %u: it must be 0", op->reserved);
 	if (!op->in || !op->out)
@@ -24,10 +27,9 @@ static int check_inputs(struct nmhal_device *dev, const struct nmhal_inference *
 	int32_t *line = dev->shadow.line;
 
 	for (uint32_t b = 0; b < op->batch; b++) {
-		uint32_t bad;
+		uint32_t bad = nm_codes_outside(op->in, op->in_type, b * op->in_stride, inputs, dev->caps.input_min,
+			dev->caps.input_max, line);
 
-		nm_codes_load(op->in, op->in_type, b * op->in_stride, inputs, line);
-		bad = nm_codes_outside(line, inputs, dev->caps.input_min, dev->caps.input_max);
 		if (bad < inputs)
 			return nm_fail(dev->uri, NMHAL_E_INVALID,
 				"inference: input %d at vector %u, element %u: outside %d..%d", line[bad], b, bad,

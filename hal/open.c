@@ -20,13 +20,8 @@ static bool is_emulated(const struct nmhal_device *dev)
 
 static void list_keys(const struct nmhal_key *keys, char *text, size_t size)
 {
-	size_t used = strlen(text);
-
-	for (; keys && keys->name && used < size; keys++) {
-		int length = snprintf(text + used, size - used, "%s%s", used ? ", " : "", keys->name);
-
-		used += length < 0 ? 0 : (size_t)length;
-	}
+	for (; keys && keys->name; keys++)
+		nm_list_add(text, size, keys->name);
 }
 
 /* Wrappers stand before a link; a driver without one has nothing to wrap. */
@@ -186,20 +181,13 @@ static int open_link(struct nmhal_device *dev, int64_t deadline_ns)
 	return status;
 }
 
-static bool has_writable_attr(const struct nmhal_driver *driver)
-{
-	for (size_t i = 0; i < driver->attr_count; i++) {
-		if (driver->attrs[i].flags & NMHAL_ATTR_WRITABLE)
-			return true;
-	}
-	return false;
-}
-
 /* What the driver left out of its vtable although it must not; NULL: nothing. */
-static const char *missing_op(const struct nmhal_device_ops *ops, const struct nmhal_driver *driver)
+static const char *missing_op(const struct nmhal_device_ops *ops)
 {
 	bool spikes = ops->spikes_start || ops->spikes_pump || ops->spikes_stop;
 	bool neurons = ops->set_neurons || ops->get_neurons;
+	bool cells = ops->cell_pulse || ops->cell_ramp || ops->read_conductance || ops->cell_sweep;
+	bool safety = ops->limits_get || ops->limits_set || ops->arm || ops->disarm || ops->safe_state;
 	const struct {
 		bool missing;
 		const char *name;
@@ -213,8 +201,15 @@ static const char *missing_op(const struct nmhal_device_ops *ops, const struct n
 		{spikes && !ops->spikes_stop, "spikes_stop (but others of the set)"},
 		{neurons && !ops->set_neurons, "set_neurons (but get_neurons)"},
 		{neurons && !ops->get_neurons, "get_neurons (but set_neurons)"},
-		{driver->attr_count && !ops->attr_get, "attr_get (but attributes)"},
-		{has_writable_attr(driver) && !ops->attr_set, "attr_set (but writable attributes)"},
+		{cells && !ops->cell_pulse, "cell_pulse (but others of the set)"},
+		{cells && !ops->cell_ramp, "cell_ramp (but others of the set)"},
+		{cells && !ops->read_conductance, "read_conductance (but others of the set)"},
+		{cells && !ops->cell_sweep, "cell_sweep (but others of the set)"},
+		{safety && !ops->limits_get, "limits_get (but others of the set)"},
+		{safety && !ops->limits_set, "limits_set (but others of the set)"},
+		{safety && !ops->arm, "arm (but others of the set)"},
+		{safety && !ops->disarm, "disarm (but others of the set)"},
+		{safety && !ops->safe_state, "safe_state (but others of the set)"},
 	};
 
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
@@ -233,7 +228,7 @@ static int adopt_ops(struct nmhal_device *dev, const struct nmhal_device_ops *op
 	if (nm_copy_in(&dev->ops, sizeof dev->ops, oldest, ops, "struct nmhal_device_ops"))
 		return nm_fail(
 			dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': %s", dev->driver->name, nmhal_last_error());
-	missing = missing_op(&dev->ops, dev->driver);
+	missing = missing_op(&dev->ops);
 	if (missing)
 		return nm_fail(
 			dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': it has no op %s", dev->driver->name, missing);
@@ -287,13 +282,17 @@ static uint64_t features_of(const struct nmhal_device_ops *ops)
 		features |= NMHAL_CAN_INFER;
 	if (ops->reset)
 		features |= NMHAL_CAN_RESET;
+	if (ops->cell_pulse)
+		features |= NMHAL_CAN_CELLS;
+	if (ops->arm)
+		features |= NMHAL_CAN_ARM;
 	return features;
 }
 
 static int check_caps(const struct nmhal_device *dev)
 {
 	const uint64_t of_ops = NMHAL_CAN_ADD_WEIGHTS | NMHAL_CAN_NEURONS | NMHAL_CAN_RESET_STATE | NMHAL_CAN_SPIKES |
-				NMHAL_CAN_INFER | NMHAL_CAN_RESET;
+				NMHAL_CAN_INFER | NMHAL_CAN_RESET | NMHAL_CAN_CELLS | NMHAL_CAN_ARM;
 	const struct nmhal_device_caps *caps = &dev->caps;
 	uint64_t claimed = caps->features & of_ops & ~features_of(&dev->ops);
 	uint64_t cells = (uint64_t)caps->rows * caps->cols;
@@ -378,6 +377,8 @@ static int open_uri(struct nmhal_context *ctx, const char *text, const struct nm
 	if (status)
 		goto err_free;
 	status = learn_caps(dev);
+	if (!status)
+		status = nm_lists_learn(dev);
 	if (!status)
 		status = nm_shadow_init(&dev->shadow, &dev->caps);
 	if (!status)

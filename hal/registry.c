@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The drivers, links and wrappers of a context: checked when they are added, found by scheme and board. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hal/hal.h"
-
-/* Appends "item" to a comma-separated list in text[size]; what does not fit is left out. */
-static void list_add(char *text, size_t size, const char *item)
-{
-	size_t used = strlen(text);
-
-	snprintf(text + used, size - used, "%s%s", used ? ", " : "", item);
-}
 
 /* Is name among the comma-separated names? */
 static bool is_named(const char *names, const char *name, size_t length)
@@ -78,31 +69,9 @@ static int check_names(const struct nmhal_context *ctx, const struct nmhal_drive
 	return NMHAL_OK;
 }
 
-static int check_attrs(const struct nmhal_driver *driver)
-{
-	if (driver->attr_count && !driver->attrs)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attr_count is %zu but attrs is NULL",
-			driver->name, driver->attr_count);
-	for (size_t i = 0; i < driver->attr_count; i++) {
-		const struct nmhal_attr_info *attr = &driver->attrs[i];
-
-		if (attr->struct_size != sizeof *attr)
-			return nm_fail(NULL, NMHAL_E_INVALID,
-				"add driver '%s': attribute %zu: struct_size is %zu, must be %zu", driver->name, i,
-				attr->struct_size, sizeof *attr);
-		if (!attr->key || !*attr->key || !attr->unit || !attr->summary)
-			return nm_fail(NULL, NMHAL_E_INVALID,
-				"add driver '%s': attribute %zu has no key, unit or summary", driver->name, i);
-		if (attr->type < NMHAL_ATTR_BOOL || attr->type > NMHAL_ATTR_REAL)
-			return nm_fail(NULL, NMHAL_E_INVALID,
-				"add driver '%s': attribute '%s': type is %u, must be %d..%d", driver->name, attr->key,
-				attr->type, NMHAL_ATTR_BOOL, NMHAL_ATTR_REAL);
-	}
-	return NMHAL_OK;
-}
-
 static int check_driver(const struct nmhal_driver *driver)
 {
+	const struct nm_lister lister = {NULL, "add", driver->name, NMHAL_E_INVALID};
 	const char *missing = NULL;
 
 	if (driver->abi != NMHAL_DRIVER_ABI)
@@ -125,7 +94,7 @@ static int check_driver(const struct nmhal_driver *driver)
 	if ((driver->needs == NMHAL_NEEDS_NOTHING) != (driver->scheme != NULL))
 		return nm_fail(NULL, NMHAL_E_INVALID,
 			"add driver '%s': a scheme goes with NMHAL_NEEDS_NOTHING and with nothing else", driver->name);
-	return check_attrs(driver);
+	return nm_attrs_check(&lister, driver->attrs, driver->attr_count);
 }
 
 int nmhal_context_add_driver(nmhal_context *ctx, const struct nmhal_driver *driver)
@@ -264,7 +233,7 @@ static int check_asked(const char *names)
 	const char *name;
 
 	for (size_t i = 0; (name = builtin_name(i)); i++)
-		list_add(known, sizeof known, name);
+		nm_list_add(known, sizeof known, name);
 	while (*names) {
 		size_t span = strcspn(names, ",");
 		bool found = false;
@@ -311,10 +280,10 @@ static int unknown_scheme(const struct nmhal_context *ctx, const char *subject, 
 	char known[512] = "";
 
 	for (size_t i = 0; i < ctx->link_count; i++)
-		list_add(known, sizeof known, ctx->links[i]->scheme);
+		nm_list_add(known, sizeof known, ctx->links[i]->scheme);
 	for (size_t i = 0; i < ctx->driver_count; i++) {
 		if (ctx->drivers[i]->scheme)
-			list_add(known, sizeof known, ctx->drivers[i]->scheme);
+			nm_list_add(known, sizeof known, ctx->drivers[i]->scheme);
 	}
 	return nm_fail(
 		subject, NMHAL_E_NO_DEVICE, "open: unknown scheme '%s'; known: %s", scheme, *known ? known : "none");
@@ -361,7 +330,7 @@ int nm_registry_board(struct nmhal_context *ctx, const char *subject, const char
 	for (size_t i = 0; i < ctx->driver_count; i++) {
 		for (const char *const *name = ctx->drivers[i]->boards; is_candidate(ctx->drivers[i], own) && *name;
 			name++)
-			list_add(known, sizeof known, *name);
+			nm_list_add(known, sizeof known, *name);
 	}
 	return nm_fail(
 		subject, NMHAL_E_NO_DEVICE, "open: unknown board '%s'; known: %s", board, *known ? known : "none");

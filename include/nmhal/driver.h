@@ -235,6 +235,16 @@ struct nmhal_wrapper {
 
 /* ---- device: what a board can do --------------------------------------------------------------------------------- */
 
+/** What a board declares about itself. */
+struct nmhal_device_lists {
+	const struct nmhal_attr_info *attrs;
+	size_t attr_count;
+	const struct nmhal_sensor_info *sensors;
+	size_t sensor_count;
+	const struct nmhal_counter_info *counters;
+	size_t counter_count;
+};
+
 /**
  * The device vtable. Required: close, caps, write_weights, read_weights. Together or not at all: spikes_start, pump and
  * stop; set_neurons and get_neurons; attr_get and attr_set (attr_set only if something is writable). The core refuses
@@ -306,6 +316,30 @@ struct nmhal_device_ops {
 	 * core keeps the flag that nmhal_host_poll() reads, so a driver that polls leaves this out. Optional.
 	 */
 	void (*interrupt)(void *self);
+
+	/**
+	 * Lists what the board itself declares, once, right after caps; no I/O. Zeroed before. The arrays live until
+	 * close; struct_size of each entry is set, no key or name is empty, no string NULL. Attributes come instead of
+	 * the driver's static table. Optional.
+	 */
+	void (*describe)(void *self, struct nmhal_device_lists *lists);
+	/** Reads sensor `index` of the list, in the unit and scale told there. Required with sensors. */
+	int (*read_sensor)(void *self, size_t index, int64_t *value, int64_t deadline_ns);
+	/**
+	 * Cells: all four or none. Places, sides, kinds and counts are checked, strides and averages filled in;
+	 * voltages, widths and the number of points are the board's to refuse. *applied is 0 and *result zeroed before,
+	 * neither is NULL.
+	 */
+	int (*cell_pulse)(void *self, const struct nmhal_cell_pulse *op, uint32_t *applied, int64_t deadline_ns);
+	int (*cell_ramp)(void *self, const struct nmhal_cell_ramp *op, struct nmhal_cell_ramped *result, int64_t deadline_ns);
+	int (*read_conductance)(void *self, const struct nmhal_conductance_read *op, int64_t deadline_ns);
+	int (*cell_sweep)(void *self, const struct nmhal_cell_sweep *op, int64_t deadline_ns);
+	/** Safety: all five or none. */
+	int (*limits_get)(void *self, struct nmhal_limits *limits, int64_t deadline_ns);
+	int (*limits_set)(void *self, const struct nmhal_limits *limits, int64_t deadline_ns);
+	int (*arm)(void *self, uint32_t silence_ms, int64_t deadline_ns);
+	int (*disarm)(void *self, int64_t deadline_ns);
+	int (*safe_state)(void *self, int64_t deadline_ns);
 };
 
 /** What a driver needs below it. */

@@ -204,6 +204,10 @@ NMHAL_API int nmhal_device_close(nmhal_device *dev);
 #define NMHAL_CAN_INFER (UINT64_C(1) << 10)           /**< run_inference */
 #define NMHAL_CAN_INFER_TRANSPOSED (UINT64_C(1) << 11)
 #define NMHAL_CAN_RESET (UINT64_C(1) << 12)           /**< device_reset */
+#define NMHAL_CAN_INFER_BIT_SERIAL (UINT64_C(1) << 13) /**< NMHAL_INFER_BIT_SERIAL */
+#define NMHAL_CAN_CELLS (UINT64_C(1) << 14)           /**< cell_pulse, cell_ramp, read_conductance, cell_sweep */
+/** limits_get, limits_set, arm, disarm, safe_state: what is above read level needs arm */
+#define NMHAL_CAN_ARM (UINT64_C(1) << 15)
 
 /** Neuron models, nmhal_device_caps.neuron_model. */
 enum nmhal_neuron_model {
@@ -256,6 +260,7 @@ NMHAL_API void nmhal_device_interrupt(nmhal_device *dev);
 enum nmhal_attr_type { NMHAL_ATTR_BOOL = 1, NMHAL_ATTR_INT = 2, NMHAL_ATTR_REAL = 3 };
 #define NMHAL_ATTR_WRITABLE (1u << 0)
 #define NMHAL_ATTR_SAVED (1u << 1) /**< part of a chip image */
+#define NMHAL_ATTR_GROWS (1u << 2) /**< an INT that is never set to less than it is (INVALID); a reset keeps it */
 
 /** One attribute of a device. Strings are static. */
 struct nmhal_attr_info {
@@ -294,6 +299,17 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_set_int(nmhal_device *dev, const char 
  * reset that sent them). UNSUPPORTED when the device or its link cannot count it.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_counter_get(nmhal_device *dev, const char *key, uint64_t *value);
+
+/** A counter that nmhal_counter_get() knows. Strings live as long as the device is open. */
+struct nmhal_counter_info {
+	size_t struct_size;
+	const char *key;
+	const char *summary;
+};
+/** Number of counters the device lists; nmhal_counter_get() may know more. 0 for NULL. */
+NMHAL_API size_t nmhal_counter_count(const nmhal_device *dev);
+/** Describes counter index < nmhal_counter_count(). */
+NMHAL_API NMHAL_MUST_CHECK int nmhal_counter_list(nmhal_device *dev, size_t index, struct nmhal_counter_info *info);
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
 
@@ -463,6 +479,8 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_read_spikes(nmhal_device *dev, struct nmhal
 /* ---- inference --------------------------------------------------------------------------------------------------- */
 
 #define NMHAL_INFER_TRANSPOSED (1u << 0) /**< inputs drive columns, outputs are rows */
+/** Inputs are applied a bit at a time, each through the converter, and added with their weights (docs/emulator.md). */
+#define NMHAL_INFER_BIT_SERIAL (1u << 1)
 
 /** out[b][col] = sum over rows of in[b][row] * code[row][col], through the device's converters. */
 struct nmhal_inference {
@@ -515,4 +533,7 @@ NMHAL_API void nmhal_image_free(nmhal_image *image);
 #ifdef __cplusplus
 }
 #endif
+
+#include <nmhal/analog.h>
+
 #endif
