@@ -241,6 +241,7 @@ struct nmhal_device_caps {
 	char driver[32];    /**< "odin" */
 	char serial[32];
 	char firmware[32];  /**< "" if the board has none */
+	double output_lsb;  /**< one output code of inference counts so many input * weight codes; 0: not known */
 };
 
 /** Fills caps (its struct_size set by the caller). Cheap: asked from the device once, at open. */
@@ -533,5 +534,6 @@ NMHAL_API void nmhal_image_free(nmhal_image *image);
 #endif
 
 #include <nmhal/analog.h>
+#include <nmhal/array.h>
 
 #endif
