@@ -208,7 +208,7 @@ int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);
 
-/* ---- lists.c: what a device declares about itself ----------------------------------------------------------------- */
+/* ---- lists.c: what a device declares about itself ---------------------------------------------------------------- */
 /* For sentences about a list: "<subject>: <doing> driver '<driver>': ..." */
 struct nm_lister {
 	const char *subject, *doing, *driver;

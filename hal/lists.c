@@ -103,7 +103,8 @@ int nm_lists_learn(struct nmhal_device *dev)
 	if (dev->ops.describe)
 		dev->ops.describe(dev->self, lists);
 	else
-		*lists = (struct nmhal_device_lists){.attrs = dev->driver->attrs, .attr_count = dev->driver->attr_count};
+		*lists = (struct nmhal_device_lists){
+			.attrs = dev->driver->attrs, .attr_count = dev->driver->attr_count};
 	status = nm_attrs_check(&lister, lists->attrs, lists->attr_count);
 	if (!status)
 		status = check_sensors(&lister, lists->sensors, lists->sensor_count);
