@@ -27,6 +27,10 @@ static int check_device(nmhal_device *dev, const struct nmhal_device_caps *first
 
 	if (status)
 		return status;
+	if ((caps->features ^ first->features) & NMHAL_CAN_FLOAT)
+		return nm_fail(dev->uri, NMHAL_E_UNSUPPORTED, "new array: devices of codes and of real numbers mixed");
+	if (caps->features & NMHAL_CAN_FLOAT)
+		return NMHAL_OK;
 	if (!(caps->features & NMHAL_CAN_INFER))
 		return nm_unsupported(dev, "new array", "inference");
 	if (!(caps->output_lsb > 0))
@@ -216,12 +220,28 @@ static int check_new(nmhal_device *const *devs, size_t dev_count, uint32_t n_out
 	return NMHAL_OK;
 }
 
+/* A device of real numbers holds one whole matrix. */
+static int make_float(struct nmhal_array *array)
+{
+	if (array->dev_count > 1 || array->block_count > 1 || array->flags & ~(NMHAL_ARRAY_STRICT | NMHAL_ARRAY_SHARE))
+		return nm_fail(array->devs[0]->uri, NMHAL_E_UNSUPPORTED,
+			"new array of %u x %u weights: a device of real numbers holds one matrix of at most %u x %u in "
+			"one slice, "
+			"alone, without PASSES and BIT_SERIAL",
+			array->n_out, array->n_in, array->tile_cols, array->tile_rows);
+	array->held = calloc(array->n_out, array->n_in * sizeof(*array->held));
+	array->sum = calloc(array->n_out, array->n_in * sizeof(*array->sum));
+	return array->held && array->sum ? NMHAL_OK : nm_no_memory(array->devs[0]->uri, "new array");
+}
+
 static int fill(struct nmhal_array *array, nmhal_device *const *devs, size_t dev_count)
 {
 	int status = hold_devices(array, devs, dev_count);
 
 	if (status)
 		return status;
+	if (devs[0]->caps.features & NMHAL_CAN_FLOAT)
+		array->code_max = 1; /* no codes: any */
 	array->q_max = array->slices == 1 ? array->code_max : array->code_max * (2 * array->code_max + 2);
 	if (array->q_max > NM_ARRAY_MAX_CODE)
 		return nm_fail(devs[0]->uri, NMHAL_E_UNSUPPORTED,
@@ -230,6 +250,8 @@ static int fill(struct nmhal_array *array, nmhal_device *const *devs, size_t dev
 	if (array->flags & NMHAL_ARRAY_BIT_SERIAL && !(devs[0]->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
 		return nm_unsupported(devs[0], "new array with BIT_SERIAL", "bit-serial inference");
 	status = lay_out(array);
+	if (!status && devs[0]->caps.features & NMHAL_CAN_FLOAT)
+		status = make_float(array);
 	return status ? status : place_all(array);
 }
 
@@ -280,6 +302,8 @@ void nmhal_array_free(nmhal_array *array)
 	free(array->blocks);
 	free(array->w);
 	free(array->scale);
+	free(array->held);
+	free(array->sum);
 	free(array->line);
 	free(array->vector);
 	free(array->codes_in);
@@ -363,6 +387,8 @@ int nmhal_array_get_quality(nmhal_array *array, const float *w, size_t w_stride,
 		return status;
 	pthread_mutex_lock(&array->lock);
 	status = nm_array_check_matrix(array, w, &w_stride, "array quality");
+	if (!status && array->held)
+		status = nm_unsupported(array->devs[0], "array quality", "codes");
 	for (uint32_t o = 0; !status && o < array->n_out; o++)
 		judge_row(array, w + o * w_stride, &sums, &found);
 	pthread_mutex_unlock(&array->lock);

@@ -34,6 +34,7 @@ struct nmhal_array {
 	float *w;         /* [n_out][n_in]: what codes were made of */
 	float *scale;     /* [n_out]: 0 for an output without weights */
 	bool has_w;
+	float *held, *sum; /* [n_out][n_in] on a device of real numbers, else NULL: what it holds; room to add */
 	int32_t *line;    /* [max(n_out, n_in)] */
 	float *vector;    /* likewise */
 	/* Room for one product, grown as needed. */
@@ -73,5 +74,10 @@ struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, u
 bool nm_array_is_resident(const struct nm_block *block);
 /* Brings the codes of a block onto its tile; the device is locked. flags: NMHAL_PROGRAM_VERIFY. */
 int nm_array_settle(struct nmhal_array *array, struct nm_block *block, uint32_t flags, int64_t deadline_ns);
+
+/* ---- array_float.c: the same for the only block on a device of real numbers (array->held) ------------------------ */
+int nm_array_float_settle(struct nmhal_array *array, struct nm_block *block, int64_t deadline_ns);
+int nm_array_float_multiply(struct nmhal_array *array, struct nm_block *block, const struct nmhal_product *op, int64_t deadline_ns);
+int nm_array_float_add(struct nmhal_array *array, struct nm_block *block, const float *dw, size_t stride, int64_t deadline_ns);
 
 #endif

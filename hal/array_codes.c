@@ -111,13 +111,13 @@ int64_t nm_array_slice_weight(const struct nmhal_array *array, uint32_t slice)
 }
 
 /* Codes of a vector, in elements of one type. */
-#define ENCODE(type) \
-	static void encode_##type(type *codes, const float *x, size_t count, float scale, int32_t max) \
-	{ \
-		for (size_t i = 0; i < count; i++) { \
-			const int32_t code = round_even(x[i] / scale); \
-			codes[i] = (type)(code > max ? max : code < -max ? -max : code); \
-		} \
+#define ENCODE(type)                                                                                                   \
+	static void encode_##type(type *codes, const float *x, size_t count, float scale, int32_t max)                 \
+	{                                                                                                              \
+		for (size_t i = 0; i < count; i++) {                                                                   \
+			const int32_t code = round_even(x[i] / scale);                                                 \
+			codes[i] = (type)(code > max ? max : code < -max ? -max : code);                               \
+		}                                                                                                      \
 	}
 ENCODE(int8_t)
 ENCODE(int16_t)

@@ -52,6 +52,8 @@ int nm_array_settle(struct nmhal_array *array, struct nm_block *block, uint32_t 
 	struct nmhal_program_report report = {0};
 	int status;
 
+	if (array->held)
+		return nm_array_float_settle(array, block, deadline_ns);
 	if (nm_array_is_resident(block) && !flags)
 		return NMHAL_OK;
 	block->seen = 0;
@@ -151,9 +153,10 @@ static int run_block(struct nmhal_array *array, struct nm_block *block, const st
 	*hit = *hit && nm_array_is_resident(block);
 	status = op->w ? nm_array_settle(array, block, 0, deadline_ns) : settle_again(array, block, deadline_ns);
 	if (!status)
-		status = infer(array, block, op, deadline_ns);
+		status = array->held ? nm_array_float_multiply(array, block, op, deadline_ns)
+				     : infer(array, block, op, deadline_ns);
 	status = nm_device_leave(block->dev, status);
-	if (!status)
+	if (!status && !array->held)
 		add_outputs(array, block, op);
 	return status;
 }
@@ -273,17 +276,20 @@ static int matmul(struct nmhal_array *array, struct nmhal_product *op)
 			"array product with w NULL: nothing was programmed yet; give w or program first");
 	if (!status && op->w)
 		status = nm_array_take(array, op->w, op->w_stride, array->flags & NMHAL_ARRAY_STRICT, "array product");
-	if (!status)
+	if (!status && !array->held)
 		status = grow(array, op->batch);
 	if (status)
 		return status;
-	encode(array, op);
-	memset(array->sums, 0, (size_t)op->batch * width * sizeof(*array->sums));
+	if (!array->held) {
+		encode(array, op);
+		memset(array->sums, 0, (size_t)op->batch * width * sizeof(*array->sums));
+	}
 	for (size_t i = 0; !status && i < array->block_count; i++)
 		status = run_block(array, &array->blocks[i], op, &hit);
 	if (status)
 		return status;
-	decode(array, op);
+	if (!array->held)
+		decode(array, op);
 	array->stats.products++;
 	array->stats.vectors += op->batch;
 	array->stats.hits += hit;

@@ -93,7 +93,10 @@ static float row_codes(struct nmhal_array *array, const float *row)
 /* STRICT: the first output whose scale or codes would change, or n_out. */
 static uint32_t first_change(struct nmhal_array *array, const float *w, size_t stride)
 {
-	for (uint32_t o = 0; o < array->n_out; o++)
+	for (uint32_t o = 0; o < array->n_out && array->held; o++)
+		if (memcmp(w + o * stride, array->w + (size_t)o * array->n_in, array->n_in * sizeof(*w)) != 0)
+			return o;
+	for (uint32_t o = 0; o < array->n_out && !array->held; o++)
 		if (row_codes(array, w + o * stride) != array->scale[o] || row_differs(array, o, array->line))
 			return o;
 	return array->n_out;
@@ -117,7 +120,9 @@ int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool
 				"program or update it",
 				what, out);
 	}
-	for (uint32_t o = 0; o < array->n_out && !keep; o++) {
+	if (array->held)
+		array->blocks[0].seen = 0;
+	for (uint32_t o = 0; o < array->n_out && !keep && !array->held; o++) {
 		const float scale = row_codes(array, w + o * stride);
 
 		array->stats.rescales += array->has_w && scale != array->scale[o];
@@ -259,6 +264,13 @@ static int add_slices(struct nmhal_array *array, const struct deltas *from, int3
 	return each_block(array, timeout_ms, "array update", settle, &flags);
 }
 
+static int add_floats(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+{
+	const struct deltas *from = arg;
+
+	return nm_array_float_add(array, block, from->dw, from->stride, deadline_ns);
+}
+
 static int update(struct nmhal_array *array, struct deltas *from, int32_t timeout_ms)
 {
 	int status = nm_array_check_matrix(array, from->dw, &from->stride, "array update");
@@ -267,6 +279,8 @@ static int update(struct nmhal_array *array, struct deltas *from, int32_t timeou
 		status = each_block(array, timeout_ms, "array update", must_be_resident, NULL);
 	if (status)
 		return status;
+	if (array->held)
+		return each_block(array, timeout_ms, "array update", add_floats, from);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		if (array->scale[o] == 0)
 			array->scale[o] = nm_array_scale(
@@ -330,6 +344,12 @@ static int read_back(struct nmhal_array *array, struct target *to, int32_t timeo
 			to->stride, array->n_in);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		memset(to->w + o * to->stride, 0, array->n_in * sizeof(*to->w));
+	if (array->held && array->blocks[0].programmed) {
+		for (uint32_t o = 0; o < array->n_out; o++)
+			memcpy(to->w + o * to->stride, array->held + (size_t)o * array->n_in,
+				array->n_in * sizeof(*to->w));
+		return NMHAL_OK;
+	}
 	status = each_block(array, timeout_ms, "array read", read_block, to);
 	for (uint32_t o = 0; !status && o < array->n_out; o++)
 		for (uint32_t i = 0; i < array->n_in; i++)

@@ -85,7 +85,7 @@ extern const struct nmhal_driver *const nm_builtin_drivers[];
 extern const struct nmhal_link *const nm_builtin_links[];
 extern const struct nmhal_wrapper *const nm_builtin_wrappers[];
 
-/* Adds the built-in drivers, links and wrappers in `names` (comma-separated; NULL: all); INVALID lists what there is. */
+/* Adds the built-in drivers, links, wrappers in `names` (comma-separated; NULL: all); INVALID lists what there is. */
 int nm_registry_fill(struct nmhal_context *ctx, const char *names);
 /* Is there a key of this name among keys (NULL: none)? */
 bool nm_has_key(const struct nmhal_key *keys, const char *name);
