@@ -180,7 +180,7 @@ void nm_cells_forget(struct nmhal_device *dev, const struct nmhal_cell *cells, s
 void nm_cells_remember(struct nm_shadow *shadow, const struct nmhal_cell *cells, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		nm_shadow_row(shadow, cells[i].core, cells[i].row)[cells[i].col] = (int16_t)cells[i].code;
+		nm_shadow_set(shadow, &cells[i]);
 }
 
 size_t nm_cells_drop_same(struct nmhal_device *dev, struct nm_cells *cells)
@@ -312,7 +312,7 @@ void nm_verify_cell(struct nmhal_device *dev, const struct nmhal_cell *cell, int
 		report->first_failed = *cell;
 		report->first_wanted = wanted;
 	}
-	nm_shadow_row(&dev->shadow, cell->core, cell->row)[cell->col] = (int16_t)cell->code;
+	nm_shadow_set(&dev->shadow, cell);
 }
 
 int nm_verify_end(struct nmhal_device *dev, const struct nmhal_program_report *report, uint64_t checked)

@@ -113,9 +113,16 @@ void nm_ring_wake(struct nm_ring *ring);
 void nm_ring_close(struct nm_ring *ring);
 
 /* ---- shadow.c: what the core believes the device holds ----------------------------------------------------------- */
+/* A core as arrays see it. */
+struct nm_tile {
+	uint64_t changes;   /* of codes or known: counts up from 1 */
+	uint32_t users;     /* parts of arrays that have their place here */
+	const void *holder; /* the part whose codes were brought here last; NULL: none that is still there */
+};
 struct nm_shadow {
 	int16_t *codes;  /* [cores][rows][cols] */
 	uint8_t *known;  /* [cores][rows]: 1: the row of codes equals the device */
+	struct nm_tile *tiles; /* [cores] */
 	uint32_t cores, rows, cols;
 	int16_t *wanted, *found; /* [rows][cols]: room for the codes of one call, under the device's lock */
 	int32_t *line;           /* [max(rows, cols)]: likewise */
@@ -126,8 +133,15 @@ int16_t *nm_shadow_row(struct nm_shadow *shadow, uint32_t core, uint32_t row);
 bool nm_shadow_knows(const struct nm_shadow *shadow, uint32_t core, uint32_t row);
 /* Rows row..row+rows-1 of a core become unknown. */
 void nm_shadow_forget(struct nm_shadow *shadow, uint32_t core, uint32_t row, uint32_t rows);
+bool nm_shadow_knows_all(const struct nm_shadow *shadow, uint32_t core, uint32_t row, uint32_t rows);
+/* A cell of the device now holds this code; does not make its row known. */
+void nm_shadow_set(struct nm_shadow *shadow, const struct nmhal_cell *cell);
 /* The region of the device now holds codes; a row becomes known when the region spans all its columns. */
 void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride);
+
+/* ---- inference.c ------------------------------------------------------------------------------------------------- */
+/* nmhal_run_inference() with the lock held; fills in what op leaves to defaults. */
+int nm_infer_locked(struct nmhal_device *dev, struct nmhal_inference *op, int64_t deadline_ns);
 
 /* ---- state.c: `state=FILE` --------------------------------------------------------------------------------------- */
 struct nm_state; /* lock and path */
@@ -256,6 +270,8 @@ int nm_weight_outside(struct nmhal_device *dev, const struct nmhal_cell *cell);
 int nm_program_check(struct nmhal_device *dev, struct nmhal_program *op, const char *what);
 /* Checks and programs; counts are added to the report. */
 int nm_program_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report, int64_t deadline_ns);
+/* The same for deltas. */
+int nm_update_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report, int64_t deadline_ns);
 /* A call with a program in it: copies the structs in, takes the lock, lets `locked` do it, fills the report. */
 typedef int (*nm_program_fn)(struct nmhal_device *dev, const struct nmhal_program *op,
 	struct nmhal_program_report *report, int64_t deadline_ns);

@@ -38,7 +38,7 @@ static int check_inputs(struct nmhal_device *dev, const struct nmhal_inference *
 	return NMHAL_OK;
 }
 
-static int infer(struct nmhal_device *dev, struct nmhal_inference *op, int64_t deadline_ns)
+int nm_infer_locked(struct nmhal_device *dev, struct nmhal_inference *op, int64_t deadline_ns)
 {
 	const struct nmhal_device_caps *caps = &dev->caps;
 	bool transposed = op->flags & NMHAL_INFER_TRANSPOSED;
@@ -74,5 +74,5 @@ int nmhal_run_inference(nmhal_device *dev, const struct nmhal_inference *op)
 		status = nm_device_enter(dev, known.timeout_ms, "inference", &deadline_ns);
 	if (status)
 		return status;
-	return nm_device_leave(dev, infer(dev, &known, deadline_ns));
+	return nm_device_leave(dev, nm_infer_locked(dev, &known, deadline_ns));
 }

@@ -210,6 +210,8 @@ static const char *missing_op(const struct nmhal_device_ops *ops)
 		{safety && !ops->arm, "arm (but others of the set)"},
 		{safety && !ops->disarm, "disarm (but others of the set)"},
 		{safety && !ops->safe_state, "safe_state (but others of the set)"},
+		{(ops->mul_f32 || ops->add_f32) && !ops->write_f32, "write_f32 (but others of the set)"},
+		{ops->write_f32 && !ops->mul_f32, "mul_f32 (but write_f32)"},
 	};
 
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
@@ -286,13 +288,16 @@ static uint64_t features_of(const struct nmhal_device_ops *ops)
 		features |= NMHAL_CAN_CELLS;
 	if (ops->arm)
 		features |= NMHAL_CAN_ARM;
+	if (ops->write_f32)
+		features |= NMHAL_CAN_FLOAT;
 	return features;
 }
 
 static int check_caps(const struct nmhal_device *dev)
 {
 	const uint64_t of_ops = NMHAL_CAN_ADD_WEIGHTS | NMHAL_CAN_NEURONS | NMHAL_CAN_RESET_STATE | NMHAL_CAN_SPIKES |
-				NMHAL_CAN_INFER | NMHAL_CAN_RESET | NMHAL_CAN_CELLS | NMHAL_CAN_ARM;
+				NMHAL_CAN_INFER | NMHAL_CAN_RESET | NMHAL_CAN_CELLS | NMHAL_CAN_ARM |
+				NMHAL_CAN_FLOAT;
 	const struct nmhal_device_caps *caps = &dev->caps;
 	uint64_t claimed = caps->features & of_ops & ~features_of(&dev->ops);
 	uint64_t cells = (uint64_t)caps->rows * caps->cols;

@@ -13,19 +13,24 @@ int nm_shadow_init(struct nm_shadow *shadow, const struct nmhal_device_caps *cap
 	*shadow = (struct nm_shadow){.cores = caps->cores, .rows = caps->rows, .cols = caps->cols};
 	shadow->codes = calloc(caps->cores, core_cells * sizeof(*shadow->codes));
 	shadow->known = calloc(caps->cores, caps->rows);
+	shadow->tiles = calloc(caps->cores, sizeof(*shadow->tiles));
 	shadow->wanted = malloc(core_cells * sizeof(*shadow->wanted));
 	shadow->found = malloc(core_cells * sizeof(*shadow->found));
 	shadow->line = malloc(longest * sizeof(*shadow->line));
-	if (shadow->codes && shadow->known && shadow->wanted && shadow->found && shadow->line)
-		return NMHAL_OK;
-	nm_shadow_free(shadow);
-	return nm_no_memory(NULL, "the copy of the device's weights");
+	if (!shadow->codes || !shadow->known || !shadow->tiles || !shadow->wanted || !shadow->found || !shadow->line) {
+		nm_shadow_free(shadow);
+		return nm_no_memory(NULL, "the copy of the device's weights");
+	}
+	for (uint32_t core = 0; core < caps->cores; core++)
+		shadow->tiles[core].changes = 1;
+	return NMHAL_OK;
 }
 
 void nm_shadow_free(struct nm_shadow *shadow)
 {
 	free(shadow->codes);
 	free(shadow->known);
+	free(shadow->tiles);
 	free(shadow->wanted);
 	free(shadow->found);
 	free(shadow->line);
@@ -50,10 +55,23 @@ bool nm_shadow_knows(const struct nm_shadow *shadow, uint32_t core, uint32_t row
 void nm_shadow_forget(struct nm_shadow *shadow, uint32_t core, uint32_t row, uint32_t rows)
 {
 	memset(shadow->known + row_index(shadow, core, row), 0, rows);
+	shadow->tiles[core].changes++;
+}
+
+bool nm_shadow_knows_all(const struct nm_shadow *shadow, uint32_t core, uint32_t row, uint32_t rows)
+{
+	return !memchr(shadow->known + row_index(shadow, core, row), 0, rows);
+}
+
+void nm_shadow_set(struct nm_shadow *shadow, const struct nmhal_cell *cell)
+{
+	nm_shadow_row(shadow, cell->core, cell->row)[cell->col] = (int16_t)cell->code;
+	shadow->tiles[cell->core].changes++;
 }
 
 void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride)
 {
+	shadow->tiles[region->core].changes++;
 	for (uint32_t r = 0; r < region->rows; r++) {
 		uint32_t row = region->row + r;
 

@@ -104,7 +104,7 @@ static int add_here(struct nmhal_device *dev, const struct nmhal_program *op, st
 	return status;
 }
 
-static int update_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report,
+int nm_update_locked(struct nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report,
 	int64_t deadline_ns)
 {
 	struct nmhal_program checked = *op;
@@ -122,5 +122,5 @@ static int update_locked(struct nmhal_device *dev, const struct nmhal_program *o
 
 int nmhal_update_weights(nmhal_device *dev, const struct nmhal_program *op, struct nmhal_program_report *report)
 {
-	return nm_program_call(dev, op, report, "update weights", update_locked);
+	return nm_program_call(dev, op, report, "update weights", nm_update_locked);
 }

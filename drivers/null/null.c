@@ -64,6 +64,7 @@ static int null_caps(void *self, struct nmhal_device_caps *caps)
 	caps->output_bits = 16;
 	caps->output_min = OUTPUT_MIN;
 	caps->output_max = OUTPUT_MAX;
+	caps->output_lsb = 1;
 	/* A board takes what its link's info says. Nothing here waits, so no clock needs to be read. */
 	caps->default_timeout_ms = NMHAL_WAIT_FOREVER;
 	memcpy(caps->board, "null", sizeof("null"));

@@ -6,6 +6,7 @@
 #include "odin.h"
 
 #define ODIN_MIN_BATCH 8u /* room for the registers and some memory frames */
+#define ODIN_MAX_VECTORS 65536u
 #define SECOND_NS      INT64_C(1000000000)
 
 enum odin_attr { ATTR_OPEN_LOOP, ATTR_MAX_NEURON, ATTR_OUTPUT_SOURCE, ATTR_CLK_HZ, ATTR_COUNT };
@@ -106,6 +107,14 @@ static int odin_caps(void *self, struct nmhal_device_caps *caps)
 	caps->weight_bits = 4;
 	caps->weight_min = -8;
 	caps->weight_max = 7;
+	caps->max_batch = ODIN_MAX_VECTORS;
+	caps->input_bits = 8;
+	caps->input_min = -ODIN_INPUT_MAX;
+	caps->input_max = ODIN_INPUT_MAX;
+	caps->output_bits = 13;
+	caps->output_min = -ODIN_OUTPUT_MAX;
+	caps->output_max = ODIN_OUTPUT_MAX;
+	caps->output_lsb = 1;
 	caps->neuron_model = NMHAL_NEURON_LIF_RESET_ZERO;
 	caps->threshold_max = 4095; /* unsigned on the chip: from 2048 on a neuron never fires (section 4) */
 	caps->leak_max = 127;
@@ -153,6 +162,7 @@ static const struct nmhal_device_ops odin_ops = {
 	.read_weights = odin_read_weights,
 	.write_cells = odin_write_cells,
 	.read_cells = odin_read_cells,
+	.run_inference = odin_run_inference,
 	.spikes_start = odin_spikes_start,
 	.spikes_pump = odin_spikes_pump,
 	.spikes_stop = odin_spikes_stop,

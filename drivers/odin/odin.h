@@ -142,6 +142,11 @@ bool odin_stream_over(const struct odin_run *run);
 /* Waits until the chip has taken all inputs and is idle; all output was seen. */
 int odin_stream_end(struct odin *odin, int64_t deadline_ns);
 
+/* infer.c */
+#define ODIN_INPUT_MAX  127  /* spikes of an input code */
+#define ODIN_OUTPUT_MAX 4095 /* of the two passes of an inference */
+int odin_run_inference(void *self, const struct nmhal_inference *op, int64_t deadline_ns);
+
 /* run.c */
 /* Next input of the run, the caller's or the leak that ends a step; false when there is none. */
 bool odin_run_next(struct odin_run *run, uint16_t *word, uint64_t *step);

@@ -340,6 +340,17 @@ struct nmhal_device_ops {
 	int (*arm)(void *self, uint32_t silence_ms, int64_t deadline_ns);
 	int (*disarm)(void *self, int64_t deadline_ns);
 	int (*safe_state)(void *self, int64_t deadline_ns);
+	/**
+	 * Devices of real numbers: arrays give them W, x and y as they are. write_f32 and mul_f32 both or none; add_f32
+	 * optional. W is [out][in], dense, at most caps.cols x caps.rows, all finite.
+	 *
+	 * write_f32 programs w and leaves in it what was achieved. mul_f32 multiplies the matrix that was written last
+	 * (w: as write_f32 or add_f32 left it) by one vector x[in] into y[out]. add_f32 adds dw to it on the device and
+	 * gives what was achieved in w_new; without it the core adds and writes.
+	 */
+	int (*write_f32)(void *self, uint32_t core, float *w, uint32_t out, uint32_t in, int64_t deadline_ns);
+	int (*mul_f32)(void *self, uint32_t core, const float *w, const float *x, float *y, uint32_t out, uint32_t in, int64_t deadline_ns);
+	int (*add_f32)(void *self, uint32_t core, const float *w, const float *dw, float *w_new, uint32_t out, uint32_t in, int64_t deadline_ns);
 };
 
 /** What a driver needs below it. */
@@ -371,6 +382,34 @@ struct nmhal_driver {
 NMHAL_API NMHAL_MUST_CHECK int nmhal_context_add_driver(nmhal_context *ctx, const struct nmhal_driver *driver);
 NMHAL_API NMHAL_MUST_CHECK int nmhal_context_add_link(nmhal_context *ctx, const struct nmhal_link *link);
 NMHAL_API NMHAL_MUST_CHECK int nmhal_context_add_wrapper(nmhal_context *ctx, const struct nmhal_wrapper *wrapper);
+
+/* ---- a device in three functions --------------------------------------------------------------------------------- */
+
+/**
+ * The functions of a device of real numbers. Either the first three, which cannot fail (the prototypes of xbarax,
+ * unchanged), or the last three, which return an enum nmhal_status and get `user`: multiply or try_multiply decides.
+ * They are called one at a time for each open device. W is [out][in], dense; n = out * in.
+ */
+struct nmhal_functions {
+	size_t struct_size;
+	const char *board; /**< name, also the scheme of its URI: "mine:" */
+	uint32_t max_out, max_in; /**< largest matrix */
+	void (*multiply)(const float *w, const float *x, float *y, unsigned out, unsigned in); /**< y = W x */
+	void (*add)(const float *w, const float *dw, float *w_new, unsigned n); /**< NULL: the core adds */
+	void (*write)(float *w, unsigned out, unsigned in); /**< may leave in w what was achieved */
+	int (*try_multiply)(void *user, const float *w, const float *x, float *y, unsigned out, unsigned in);
+	int (*try_add)(void *user, const float *w, const float *dw, float *w_new, unsigned n);
+	int (*try_write)(void *user, float *w, unsigned out, unsigned in);
+	void *user;
+};
+/**
+ * Makes a driver of functions, which are copied; to be added with nmhal_context_add_driver(). The device holds one
+ * matrix at a time, NMHAL_CAN_FLOAT. INVALID names what is missing.
+ * @param out  to be freed with nmhal_driver_free_functions() after the contexts it was added to
+ */
+NMHAL_API NMHAL_MUST_CHECK int nmhal_driver_from_functions(const struct nmhal_functions *functions, const struct nmhal_driver **out);
+/** Frees such a driver; NULL is fine. */
+NMHAL_API void nmhal_driver_free_functions(const struct nmhal_driver *driver);
 
 #ifdef __cplusplus
 }

@@ -208,6 +208,7 @@ NMHAL_API int nmhal_device_close(nmhal_device *dev);
 #define NMHAL_CAN_CELLS (UINT64_C(1) << 14)           /**< cell_pulse, cell_ramp, read_conductance, cell_sweep */
 /** limits_get, limits_set, arm, disarm, safe_state: what is above read level needs arm */
 #define NMHAL_CAN_ARM (UINT64_C(1) << 15)
+#define NMHAL_CAN_FLOAT (UINT64_C(1) << 16)           /**< a device of real numbers: for arrays only */
 
 /** Neuron models, nmhal_device_caps.neuron_model. */
 enum nmhal_neuron_model {
@@ -241,6 +242,7 @@ struct nmhal_device_caps {
 	char driver[32];    /**< "odin" */
 	char serial[32];
 	char firmware[32];  /**< "" if the board has none */
+	double output_lsb;  /**< one output code of inference counts so many input * weight codes; 0: not known */
 };
 
 /** Fills caps (its struct_size set by the caller). Cheap: asked from the device once, at open. */
@@ -535,5 +537,6 @@ NMHAL_API void nmhal_image_free(nmhal_image *image);
 #endif
 
 #include <nmhal/analog.h>
+#include <nmhal/array.h>
 
 #endif

@@ -11,7 +11,7 @@ import sys
 import unittest
 
 LIBRARY = sys.argv[1]
-HEADERS = ["nmhal.h", "analog.h", "driver.h"]
+HEADERS = ["nmhal.h", "analog.h", "array.h", "driver.h"]
 ROOT = pathlib.Path(sys.argv[2])
 NODE = "NMHAL_0"
 

@@ -16,7 +16,7 @@ LANGUAGE = sys.argv[2]
 COMPILER = sys.argv[3:]
 STANDARDS = {"c": ["c99", "c11", "gnu17"], "c++": ["c++11", "c++17"]}[LANGUAGE]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wpadded", "-Wconversion", "-Wundef", "-Werror"]
-HEADERS = ["nmhal/nmhal.h", "nmhal/analog.h", "nmhal/driver.h"]
+HEADERS = ["nmhal/nmhal.h", "nmhal/analog.h", "nmhal/array.h", "nmhal/driver.h"]
 
 
 def structs(*headers):

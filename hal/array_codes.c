@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* From real numbers to codes and back: every rounding of an array (docs/arrays.md). */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "hal/array.h"
+
+_Static_assert(FLT_EVAL_METHOD == 0, "floats are computed as floats");
+
+/* 2^(k/8 - 1) for k = 0..8, the eight steps of an octave, each rounded to float. */
+static const float steps[] = {0x1p-1f, 0x1.172b84p-1f, 0x1.306fep-1f, 0x1.4bfdaep-1f, 0x1.6a09e6p-1f, 0x1.8ace54p-1f,
+	0x1.ae89fap-1f, 0x1.d5818ep-1f, 0x1p0f};
+
+/* Round half to even, |v| < 2^22: the sum has no bits below 1, and its low bits are the integer. */
+static inline int32_t round_even(float v)
+{
+	const float shifted = v + 0x1.8p23f;
+	int32_t bits;
+
+	memcpy(&bits, &shifted, sizeof(bits));
+	return bits - 0x4b400000;
+}
+
+float nm_array_scale(float max, int32_t q_max)
+{
+	const double wanted = (double)max / q_max;
+	int exponent;
+	float fraction_up;
+	unsigned step = 0;
+
+	if (max == 0)
+		return 0;
+	if (wanted <= FLT_MIN)
+		return FLT_MIN;
+	while ((double)steps[step] < frexp(wanted, &exponent))
+		step++;
+	fraction_up = steps[step];
+	return ldexpf(fraction_up, exponent);
+}
+
+/* Largest magnitude as bits: the order of positive floats is that of their bits; not finite is 0x7f800000 and up. */
+static int32_t largest_bits(const float *v, size_t count)
+{
+	int32_t largest = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int32_t bits;
+
+		memcpy(&bits, &v[i], sizeof(bits));
+		bits &= INT32_MAX;
+		largest = bits > largest ? bits : largest;
+	}
+	return largest;
+}
+
+float nm_array_largest(const float *v, size_t count)
+{
+	const int32_t bits = largest_bits(v, count);
+	float largest;
+
+	memcpy(&largest, &bits, sizeof(largest));
+	return largest;
+}
+
+size_t nm_array_not_finite(const float *v, size_t count)
+{
+	size_t i = 0;
+
+	if (isfinite(nm_array_largest(v, count)))
+		return count;
+	while (isfinite(v[i]))
+		i++;
+	return i;
+}
+
+void nm_array_quantise(const float *w, size_t count, float scale, int32_t q_max, int32_t *q)
+{
+	if (scale == 0) {
+		memset(q, 0, count * sizeof(*q));
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const int32_t code = round_even(w[i] / scale);
+
+		q[i] = code > q_max ? q_max : code < -q_max ? -q_max : code;
+	}
+}
+
+/* Weight of the high slice: what the low one can count, from -code_max to code_max. */
+static int32_t radix(const struct nmhal_array *array)
+{
+	return 2 * array->code_max + 1;
+}
+
+int16_t nm_array_slice(const struct nmhal_array *array, int32_t q, uint32_t slice)
+{
+	const int32_t shift = q >= 0 ? array->code_max : -array->code_max;
+	int32_t high;
+
+	if (array->slices == 1)
+		return (int16_t)q;
+	/* Toward the nearest multiple of the radix, so that what is left lies in -code_max..code_max. */
+	high = (q + shift) / radix(array);
+	return (int16_t)(slice == 0 ? high : q - high * radix(array));
+}
+
+int64_t nm_array_slice_weight(const struct nmhal_array *array, uint32_t slice)
+{
+	return array->slices == 1 || slice == 1 ? 1 : radix(array);
+}
+
+/* Codes of a vector, in elements of one type. */
+#define ENCODE(type)                                                                                                   \
+	static void encode_##type(type *codes, const float *x, size_t count, float scale, int32_t max)                 \
+	{                                                                                                              \
+		for (size_t i = 0; i < count; i++) {                                                                   \
+			const int32_t code = round_even(x[i] / scale);                                                 \
+			codes[i] = (type)(code > max ? max : code < -max ? -max : code);                               \
+		}                                                                                                      \
+	}
+ENCODE(int8_t)
+ENCODE(int16_t)
+
+float nm_array_encode(const struct nmhal_array *array, const float *x, size_t count, size_t index)
+{
+	float scale = nm_array_largest(x, count) / (float)array->input_max;
+
+	scale = scale < FLT_MIN ? FLT_MIN : scale;
+	if (array->in_type == NMHAL_CODE_I8)
+		encode_int8_t((int8_t *)array->codes_in + index, x, count, scale, array->input_max);
+	else
+		encode_int16_t((int16_t *)array->codes_in + index, x, count, scale, array->input_max);
+	return scale;
+}

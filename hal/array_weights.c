@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* The weights of an array: from a matrix to the codes of its blocks, programming, adding, reading back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hal/array.h"
+
+struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice)
+{
+	const size_t part = (size_t)(out / array->tile_cols) * array->in_tiles + in / array->tile_rows;
+
+	return &array->blocks[part * array->slices + slice];
+}
+
+static int16_t *code_of(const struct nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice)
+{
+	struct nm_block *block = nm_array_block(array, out, in, slice);
+
+	return &block->codes[(size_t)(in - block->in) * block->outs + (out - block->out)];
+}
+
+/* Whole weight code that the blocks hold. */
+static int64_t whole_code(const struct nmhal_array *array, uint32_t out, uint32_t in)
+{
+	int64_t q = 0;
+
+	for (uint32_t slice = 0; slice < array->slices; slice++)
+		q += nm_array_slice_weight(array, slice) * *code_of(array, out, in, slice);
+	return q;
+}
+
+static bool row_differs(const struct nmhal_array *array, uint32_t out, const int32_t *q)
+{
+	for (uint32_t in = 0; in < array->n_in; in++)
+		if (whole_code(array, out, in) != q[in])
+			return true;
+	return false;
+}
+
+/* Gives an output the codes q[n_in]; blocks whose codes change are no longer resident. */
+static void put_row(struct nmhal_array *array, uint32_t out, const int32_t *q)
+{
+	for (uint32_t in = 0; in < array->n_in; in++) {
+		for (uint32_t slice = 0; slice < array->slices; slice++) {
+			int16_t *code = code_of(array, out, in, slice);
+			const int16_t wanted = nm_array_slice(array, q[in], slice);
+
+			if (*code == wanted)
+				continue;
+			*code = wanted;
+			nm_array_block(array, out, in, slice)->seen = 0;
+		}
+	}
+}
+
+int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *stride, const char *what)
+{
+	const char *uri = array->devs[0]->uri;
+
+	*stride = *stride ? *stride : array->n_in;
+	if (!w)
+		return nm_fail(uri, NMHAL_E_INVALID, "%s: the matrix is NULL", what);
+	if (*stride < array->n_in)
+		return nm_fail(uri, NMHAL_E_INVALID, "%s: stride of the matrix is %zu: at least %u", what, *stride,
+			array->n_in);
+	for (uint32_t o = 0; o < array->n_out; o++) {
+		const float *row = w + o * *stride;
+		const size_t bad = nm_array_not_finite(row, array->n_in);
+
+		if (bad < array->n_in)
+			return nm_fail(uri, NMHAL_E_INVALID, "%s: W[%u][%zu] is %g, must be finite", what, o, bad,
+				(double)row[bad]);
+	}
+	return NMHAL_OK;
+}
+
+static bool same_matrix(const struct nmhal_array *array, const float *w, size_t stride)
+{
+	for (uint32_t o = 0; o < array->n_out; o++)
+		if (memcmp(w + o * stride, array->w + (size_t)o * array->n_in, array->n_in * sizeof(*w)) != 0)
+			return false;
+	return true;
+}
+
+static float row_codes(struct nmhal_array *array, const float *row)
+{
+	const float scale = nm_array_scale(nm_array_largest(row, array->n_in), array->q_max);
+
+	nm_array_quantise(row, array->n_in, scale, array->q_max, array->line);
+	return scale;
+}
+
+/* STRICT: the first output whose scale or codes would change, or n_out. */
+static uint32_t first_change(struct nmhal_array *array, const float *w, size_t stride)
+{
+	for (uint32_t o = 0; o < array->n_out && array->held; o++)
+		if (memcmp(w + o * stride, array->w + (size_t)o * array->n_in, array->n_in * sizeof(*w)) != 0)
+			return o;
+	for (uint32_t o = 0; o < array->n_out && !array->held; o++)
+		if (row_codes(array, w + o * stride) != array->scale[o] || row_differs(array, o, array->line))
+			return o;
+	return array->n_out;
+}
+
+int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool keep, const char *what)
+{
+	int status;
+
+	if (array->has_w && same_matrix(array, w, stride))
+		return NMHAL_OK;
+	status = nm_array_check_matrix(array, w, &stride, what);
+	if (status)
+		return status;
+	if (keep) {
+		const uint32_t out = array->has_w ? first_change(array, w, stride) : 0;
+
+		if (out < array->n_out)
+			return nm_fail(array->devs[0]->uri, NMHAL_E_STATE,
+				"%s: output %u of W differs from what was programmed, and the array is strict; "
+				"program or update it",
+				what, out);
+	}
+	if (array->held)
+		array->blocks[0].seen = 0;
+	for (uint32_t o = 0; o < array->n_out && !keep && !array->held; o++) {
+		const float scale = row_codes(array, w + o * stride);
+
+		array->stats.rescales += array->has_w && scale != array->scale[o];
+		array->scale[o] = scale;
+		put_row(array, o, array->line);
+	}
+	for (uint32_t o = 0; o < array->n_out; o++)
+		memcpy(array->w + (size_t)o * array->n_in, w + o * stride, array->n_in * sizeof(*w));
+	array->has_w = true;
+	return NMHAL_OK;
+}
+
+/* ---- each block on its device ------------------------------------------------------------------------------------ */
+
+typedef int (*block_fn)(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns);
+
+static int each_block(struct nmhal_array *array, int32_t timeout_ms, const char *what, block_fn fn, void *arg)
+{
+	int status = NMHAL_OK;
+
+	for (size_t i = 0; !status && i < array->block_count; i++) {
+		struct nm_block *block = &array->blocks[i];
+		int64_t deadline_ns;
+
+		status = nm_device_enter(block->dev, timeout_ms, what, &deadline_ns);
+		if (!status)
+			status = nm_device_leave(block->dev, fn(array, block, arg, deadline_ns));
+	}
+	return status;
+}
+
+static int settle(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+{
+	return nm_array_settle(array, block, *(const uint32_t *)arg, deadline_ns);
+}
+
+int nmhal_array_program(nmhal_array *array, const float *w, size_t w_stride, uint32_t flags, int32_t timeout_ms)
+{
+	int status;
+
+	if (!array)
+		return nm_fail(NULL, NMHAL_E_INVALID, "array program: array is NULL");
+	if (flags & ~NMHAL_PROGRAM_VERIFY)
+		return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID, "array program: flags 0x%x: known are 0x%x", flags,
+			NMHAL_PROGRAM_VERIFY);
+	pthread_mutex_lock(&array->lock);
+	status = nm_array_check_matrix(array, w, &w_stride, "array program");
+	if (!status)
+		status = nm_array_take(array, w, w_stride, false, "array program");
+	if (!status)
+		status = each_block(array, timeout_ms, "array program", settle, &flags);
+	pthread_mutex_unlock(&array->lock);
+	return status;
+}
+
+/* ---- adding ------------------------------------------------------------------------------------------------------ */
+
+static int must_be_resident(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+{
+	(void)array;
+	(void)arg;
+	(void)deadline_ns;
+	if (nm_array_is_resident(block))
+		return NMHAL_OK;
+	return nm_fail(block->dev->uri, NMHAL_E_STATE,
+		"array update: core %u does not hold the array's weights (any more); program them", block->core);
+}
+
+struct deltas {
+	const float *dw;
+	size_t stride;
+};
+
+/* Deltas of a block's codes, [ins][outs], so that no sum leaves the range. */
+static void block_deltas(
+	struct nmhal_array *array, const struct nm_block *block, const struct deltas *from, int16_t *out)
+{
+	for (uint32_t o = 0; o < block->outs; o++) {
+		const float *dw = from->dw + (block->out + o) * from->stride + block->in;
+
+		nm_array_quantise(dw, block->ins, array->scale[block->out + o], array->q_max, array->line);
+		for (uint32_t i = 0; i < block->ins; i++) {
+			const size_t at = (size_t)i * block->outs + o;
+			const int32_t sum = block->codes[at] + array->line[i];
+			const int32_t code = sum > array->q_max	   ? array->q_max
+					     : sum < -array->q_max ? -array->q_max
+								   : sum;
+
+			array->stats.clipped_weights += code != sum;
+			out[at] = (int16_t)(code - block->codes[at]);
+		}
+	}
+}
+
+/* One slice: the device itself adds, if it can. */
+static int add_block(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+{
+	const size_t cells = (size_t)block->ins * block->outs;
+	struct nmhal_program_report report = {0};
+	int16_t *deltas = malloc(cells * sizeof(*deltas));
+	struct nmhal_program program = {.struct_size = sizeof(program),
+		.region = {.core = block->core, .rows = block->ins, .cols = block->outs},
+		.codes = deltas,
+		.code_type = NMHAL_CODE_I16};
+	int status;
+
+	if (!deltas)
+		return nm_no_memory(block->dev->uri, "array update");
+	block_deltas(array, block, arg, deltas);
+	block->seen = 0;
+	status = nm_update_locked(block->dev, &program, &report, deadline_ns);
+	array->stats.writes += report.cells_written != 0;
+	array->stats.cells += report.cells_written;
+	if (!status) {
+		for (size_t i = 0; i < cells; i++)
+			block->codes[i] = (int16_t)(block->codes[i] + deltas[i]);
+		block->seen = block->dev->shadow.tiles[block->core].changes;
+	}
+	free(deltas);
+	return status;
+}
+
+/* Two slices: a carry from one to the other is nothing that a device can add; the cells that change are written. */
+static int add_slices(struct nmhal_array *array, const struct deltas *from, int32_t timeout_ms)
+{
+	uint32_t flags = 0;
+
+	for (uint32_t o = 0; o < array->n_out; o++) {
+		nm_array_quantise(from->dw + o * from->stride, array->n_in, array->scale[o], array->q_max, array->line);
+		for (uint32_t i = 0; i < array->n_in; i++) {
+			const int64_t sum = whole_code(array, o, i) + array->line[i];
+			const int64_t q = sum > array->q_max ? array->q_max : sum < -array->q_max ? -array->q_max : sum;
+
+			array->stats.clipped_weights += q != sum;
+			array->line[i] = (int32_t)q;
+		}
+		put_row(array, o, array->line);
+	}
+	return each_block(array, timeout_ms, "array update", settle, &flags);
+}
+
+static int add_floats(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+{
+	const struct deltas *from = arg;
+
+	return nm_array_float_add(array, block, from->dw, from->stride, deadline_ns);
+}
+
+static int update(struct nmhal_array *array, struct deltas *from, int32_t timeout_ms)
+{
+	int status = nm_array_check_matrix(array, from->dw, &from->stride, "array update");
+
+	if (!status)
+		status = each_block(array, timeout_ms, "array update", must_be_resident, NULL);
+	if (status)
+		return status;
+	if (array->held)
+		return each_block(array, timeout_ms, "array update", add_floats, from);
+	for (uint32_t o = 0; o < array->n_out; o++)
+		if (array->scale[o] == 0)
+			array->scale[o] = nm_array_scale(
+				nm_array_largest(from->dw + o * from->stride, array->n_in), array->q_max);
+	status = array->slices == 1 ? each_block(array, timeout_ms, "array update", add_block, from)
+				    : add_slices(array, from, timeout_ms);
+	/* What the codes say, also when it broke off: the tile in question is not resident then. */
+	for (uint32_t o = 0; o < array->n_out; o++)
+		for (uint32_t i = 0; i < array->n_in; i++)
+			array->w[(size_t)o * array->n_in + i] = (float)whole_code(array, o, i) * array->scale[o];
+	return status;
+}
+
+int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, int32_t timeout_ms)
+{
+	struct deltas from = {dw, dw_stride};
+	int status;
+
+	if (!array)
+		return nm_fail(NULL, NMHAL_E_INVALID, "array update: array is NULL");
+	pthread_mutex_lock(&array->lock);
+	status = update(array, &from, timeout_ms);
+	pthread_mutex_unlock(&array->lock);
+	return status;
+}
+
+/* ---- reading back ------------------------------------------------------------------------------------------------ */
+
+struct target {
+	float *w;
+	size_t stride;
+};
+
+/* Past the shadow: what a noisy device reads as is no reason to write it again. */
+static int read_block(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+{
+	const struct target *to = arg;
+	const struct nmhal_region region = {.core = block->core, .rows = block->ins, .cols = block->outs};
+	const float weight = (float)nm_array_slice_weight(array, block->slice);
+	int16_t *codes = block->dev->shadow.found;
+	int status;
+
+	if (!block->programmed)
+		return nm_fail(block->dev->uri, NMHAL_E_STATE, "array read: nothing was programmed yet");
+	status = block->dev->ops.read_weights(block->dev->self, &region, codes, block->outs, deadline_ns);
+	for (uint32_t i = 0; !status && i < block->ins; i++)
+		for (uint32_t o = 0; o < block->outs; o++)
+			to->w[(block->out + o) * to->stride + block->in + i] +=
+				weight * codes[(size_t)i * block->outs + o];
+	return status;
+}
+
+static int read_back(struct nmhal_array *array, struct target *to, int32_t timeout_ms)
+{
+	int status;
+
+	to->stride = to->stride ? to->stride : array->n_in;
+	if (!to->w || to->stride < array->n_in)
+		return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
+			"array read: w is %s, its stride %zu: not NULL, at least %u", to->w ? "given" : "NULL",
+			to->stride, array->n_in);
+	for (uint32_t o = 0; o < array->n_out; o++)
+		memset(to->w + o * to->stride, 0, array->n_in * sizeof(*to->w));
+	if (array->held && array->blocks[0].programmed) {
+		for (uint32_t o = 0; o < array->n_out; o++)
+			memcpy(to->w + o * to->stride, array->held + (size_t)o * array->n_in,
+				array->n_in * sizeof(*to->w));
+		return NMHAL_OK;
+	}
+	status = each_block(array, timeout_ms, "array read", read_block, to);
+	for (uint32_t o = 0; !status && o < array->n_out; o++)
+		for (uint32_t i = 0; i < array->n_in; i++)
+			to->w[o * to->stride + i] *= array->scale[o];
+	return status;
+}
+
+int nmhal_array_read(nmhal_array *array, float *w, size_t w_stride, int32_t timeout_ms)
+{
+	struct target to = {w, w_stride};
+	int status;
+
+	if (!array)
+		return nm_fail(NULL, NMHAL_E_INVALID, "array read: array is NULL");
+	pthread_mutex_lock(&array->lock);
+	status = read_back(array, &to, timeout_ms);
+	pthread_mutex_unlock(&array->lock);
+	return status;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* The board as a cache of a matrix: what is written when, who may change it, what a failure leaves behind. */
+#include <stdlib.h>
+
+#include "tests/unit/array_board.h"
+
+/* A 6 x 5 array on one of two 8 x 8 cores, W programmed by a product. */
+struct bed {
+	struct board board;
+	nmhal_array *array;
+	float w[6 * 5], x[5], y[6];
+};
+
+static void bed_open(struct bed *bed, uint32_t encoding, uint32_t flags)
+{
+	open_board(&bed->board, 2, 8, 8);
+	bed->array = new_array(&bed->board, 6, 5, encoding, flags);
+	integers(bed->w, 6, 5, CODE_MAX, 1);
+	integers(bed->x, 1, 5, 127, 2);
+}
+
+static int bed_multiply(struct bed *bed, const float *w)
+{
+	return multiply(bed->array, w, bed->x, 1, bed->y, 0);
+}
+
+static void bed_close(struct bed *bed)
+{
+	nmhal_array_free(bed->array);
+	board_close(&bed->board);
+}
+
+START_TEST(only_changed_cells_are_written)
+{
+	struct bed bed;
+	struct nmhal_array_stats before;
+	float *weight = &bed.w[2 * 5 + 4]; /* not the largest of its output */
+
+	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_ok(bed_multiply(&bed, bed.w));
+	before = stats_of(bed.array);
+	ck_assert_uint_eq(before.cells, 5 * 8); /* whole rows, the first time */
+	ck_assert_uint_eq(before.hits, 0);
+	assert_ok(bed_multiply(&bed, bed.w));
+	ck_assert_uint_eq(stats_of(bed.array).cells, before.cells);
+	ck_assert_uint_eq(stats_of(bed.array).hits, 1);
+	*weight = *weight > 0 ? *weight - 1 : *weight + 1;
+	assert_ok(bed_multiply(&bed, bed.w));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	ck_assert_uint_eq(stats_of(bed.array).cells, before.cells + 1);
+	*weight += 0.25f; /* less than half a step */
+	assert_ok(bed_multiply(&bed, bed.w));
+	ck_assert_uint_eq(stats_of(bed.array).cells, before.cells + 1);
+	ck_assert_uint_eq(stats_of(bed.array).hits, 2);
+	ck_assert_uint_eq(stats_of(bed.array).rescales, 0);
+	for (int i = 0; i < 5; i++)
+		bed.w[i] *= 1.5f;
+	assert_ok(bed_multiply(&bed, bed.w));
+	ck_assert_uint_eq(stats_of(bed.array).rescales, 1);
+	bed_close(&bed);
+}
+END_TEST
+
+START_TEST(two_slices_write_what_differs)
+{
+	struct bed bed;
+	uint64_t cells;
+
+	bed_open(&bed, NMHAL_ARRAY_TWO_SLICES, 0);
+	integers(bed.w, 6, 5, CODE_MAX * (2 * CODE_MAX + 2), 3);
+	assert_ok(bed_multiply(&bed, bed.w));
+	cells = stats_of(bed.array).cells;
+	bed.w[4] = bed.w[4] >= 0 ? bed.w[4] - 15 : bed.w[4] + 15; /* one step of the high slice, none of the low one */
+	assert_ok(bed_multiply(&bed, bed.w));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	ck_assert_uint_eq(stats_of(bed.array).cells, cells + 1);
+	bed_close(&bed);
+}
+END_TEST
+
+START_TEST(direct_programming_is_noticed)
+{
+	const int16_t code = 3;
+	const struct nmhal_program direct = {.struct_size = sizeof(direct),
+		.region = {.row = 1, .col = 1, .rows = 1, .cols = 1},
+		.codes = &code,
+		.code_type = NMHAL_CODE_I16};
+	struct bed bed;
+
+	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_ok(bed_multiply(&bed, bed.w));
+	assert_ok(bed_multiply(&bed, NULL));
+	assert_ok(nmhal_program_weights(bed.board.dev, &direct, NULL));
+	assert_fails(NMHAL_E_STATE, "does not hold the array's weights", bed_multiply(&bed, NULL));
+	assert_ok(bed_multiply(&bed, bed.w));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	assert_ok(bed_multiply(&bed, NULL));
+	bed_close(&bed);
+}
+END_TEST
+
+START_TEST(strict_refuses_another_matrix)
+{
+	struct bed bed;
+	float changed[6 * 5];
+
+	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_STRICT);
+	assert_fails(NMHAL_E_STATE, "output 0 of W differs", bed_multiply(&bed, bed.w));
+	assert_ok(nmhal_array_program(bed.array, bed.w, 0, NMHAL_PROGRAM_VERIFY, 0));
+	assert_ok(bed_multiply(&bed, bed.w));
+	memcpy(changed, bed.w, sizeof(changed));
+	changed[3 * 5] += 1;
+	assert_fails(NMHAL_E_STATE, "output 3 of W differs", bed_multiply(&bed, changed));
+	changed[3 * 5] -= 0.75f; /* the same codes */
+	assert_ok(bed_multiply(&bed, changed));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	bed_close(&bed);
+}
+END_TEST
+
+/* With a board that adds, and with one for which the core does. */
+START_TEST(updates_add_on_the_device)
+{
+	for (unsigned on_board = 0; on_board < 2; on_board++) {
+		float dw[6 * 5] = {0}, sum[6 * 5], read[6 * 5];
+		struct bed bed;
+		unsigned writes;
+
+		fake_init(&bed.board.fake, 2, 8, 8);
+		bed.board.fake.caps.output_max = INT32_MAX;
+		bed.board.fake.caps.output_min = INT32_MIN;
+		bed.board.fake.caps.output_lsb = 1;
+		if (!on_board)
+			bed.board.fake.ops.add_cells = NULL;
+		board_open(&bed.board);
+		bed.array = new_array(&bed.board, 6, 5, NMHAL_ARRAY_ONE_SLICE, 0);
+		integers(bed.w, 6, 5, CODE_MAX, 1);
+		integers(bed.x, 1, 5, 127, 2);
+		memset(bed.w + 5, 0, 5 * sizeof(float)); /* output 1: no weights yet */
+		assert_fails(NMHAL_E_STATE, "program them", nmhal_array_update(bed.array, dw, 0, 0));
+		assert_ok(bed_multiply(&bed, bed.w));
+		dw[2 * 5 + 4] = bed.w[2 * 5 + 4] > 0 ? -2 : 2;
+		dw[3 * 5 + 4] = 0.49f;	       /* below half a step */
+		dw[0] = bed.w[0] > 0 ? 1 : -1; /* the rail */
+		dw[5 + 2] = 7;
+		memcpy(sum, bed.w, sizeof(sum));
+		sum[2 * 5 + 4] += dw[2 * 5 + 4];
+		sum[5 + 2] = 7;
+		writes = CALLS(&bed.board, FAKE_ADD_CELLS);
+		assert_ok(nmhal_array_update(bed.array, dw, 0, 0));
+		ck_assert_uint_eq(CALLS(&bed.board, FAKE_ADD_CELLS) - writes, on_board);
+		ck_assert_uint_eq(stats_of(bed.array).clipped_weights, 1);
+		assert_ok(bed_multiply(&bed, NULL));
+		expect_product(sum, bed.x, bed.y, 6, 5, 1);
+		assert_ok(nmhal_array_read(bed.array, read, 0, 0));
+		ck_assert_mem_eq(read, sum, sizeof(sum));
+		/* The sum as a value is what is there: nothing is written. */
+		writes = (unsigned)stats_of(bed.array).cells;
+		assert_ok(bed_multiply(&bed, sum));
+		ck_assert_uint_eq(stats_of(bed.array).cells, writes);
+		bed_close(&bed);
+	}
+}
+END_TEST
+
+START_TEST(updates_of_two_slices_carry)
+{
+	float dw[6 * 5] = {0}, read[6 * 5];
+	struct bed bed;
+
+	bed_open(&bed, NMHAL_ARRAY_TWO_SLICES, 0);
+	integers(bed.w, 6, 5, CODE_MAX * (2 * CODE_MAX + 2), 3);
+	bed.w[4] = 7;
+	assert_ok(bed_multiply(&bed, bed.w));
+	dw[4] = 1;
+	bed.w[4] = 8; /* 1 * 15 - 7 */
+	assert_ok(nmhal_array_update(bed.array, dw, 0, 0));
+	assert_ok(bed_multiply(&bed, NULL));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	assert_ok(nmhal_array_read(bed.array, read, 0, 0));
+	ck_assert_mem_eq(read, bed.w, sizeof(read));
+	bed_close(&bed);
+}
+END_TEST
+
+/* Each call of each op fails once: the product fails with that status, the next one is right. */
+START_TEST(failures_are_made_good)
+{
+	const enum fake_op ops[] = {FAKE_WRITE_WEIGHTS, FAKE_WRITE_CELLS, FAKE_READ_WEIGHTS, FAKE_RUN_INFERENCE};
+
+	for (size_t k = 0; k < sizeof(ops) / sizeof(*ops); k++) {
+		for (int again = 0; again < 2; again++) {
+			struct bed bed;
+			int status;
+
+			bed_open(&bed, NMHAL_ARRAY_TWO_SLICES, 0);
+			if (again)
+				assert_ok(bed_multiply(&bed, bed.w));
+			bed.w[7] = 0;
+			fake_fail_next(&bed.board.fake, ops[k], NMHAL_E_IO);
+			status = bed_multiply(&bed, bed.w);
+			ck_assert(status == NMHAL_OK || status == NMHAL_E_IO);
+			bed.board.fake.fail_at = 0;
+			if (status) /* half-programmed tiles are not taken for resident */
+				assert_ok(bed_multiply(&bed, bed.w));
+			expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+			bed_close(&bed);
+		}
+	}
+}
+END_TEST
+
+START_TEST(quality_of_the_codes)
+{
+	const float w[3][4] = {{7, 3, -1, 0}, {0, 0, 0, 0}, {7, -7, 0, 0.5f}};
+	struct nmhal_array_quality quality = {.struct_size = sizeof(quality)};
+	struct board board;
+	nmhal_array *array;
+
+	open_board(&board, 1, 8, 8);
+	array = new_array(&board, 3, 4, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_ok(nmhal_array_get_quality(array, &w[0][0], 0, &quality));
+	ck_assert_uint_eq(quality.dead, 1);
+	ck_assert_uint_eq(quality.saturated, 1);
+	ck_assert_double_eq_tol(quality.range_use, 1, 1e-12);
+	ck_assert_double_eq_tol(quality.snr_db, 10 * 2.8011 /* log10((59 + 98.25) / 0.25) */, 0.05);
+	ck_assert_uint_eq(board_weight_calls(&board), 0);
+	assert_fails(NMHAL_E_INVALID, "NULL", nmhal_array_get_quality(array, NULL, 0, &quality));
+	nmhal_array_free(array);
+	board_close(&board);
+}
+END_TEST
+
+/* Threads on two arrays that share one tile: every product is that of its own matrix. */
+#define ROUNDS 100
+struct user {
+	pthread_t thread;
+	nmhal_array *array;
+	unsigned seed, wrong;
+};
+
+static void *use(void *arg)
+{
+	struct user *user = arg;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		float w[6 * 5], x[5], y[6];
+
+		integers(w, 6, 5, CODE_MAX, user->seed + round / 3);
+		integers(x, 1, 5, 127, round);
+		if (multiply(user->array, w, x, 1, y, 0) != NMHAL_OK) {
+			user->wrong++;
+			continue;
+		}
+		for (int o = 0; o < 6; o++) {
+			float sum = 0;
+
+			for (int i = 0; i < 5; i++)
+				sum += w[o * 5 + i] * x[i];
+			user->wrong += sum != y[o];
+		}
+	}
+	return NULL;
+}
+
+START_TEST(threads_see_their_own_matrix)
+{
+	struct user users[4];
+	struct board board;
+	nmhal_array *arrays[2];
+
+	open_board(&board, 1, 8, 8);
+	for (int a = 0; a < 2; a++)
+		arrays[a] = new_array(&board, 6, 5, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_SHARE);
+	for (unsigned u = 0; u < 4; u++) {
+		users[u] = (struct user){.array = arrays[u / 2], .seed = 100 * u};
+		ck_assert_int_eq(pthread_create(&users[u].thread, NULL, use, &users[u]), 0);
+	}
+	for (unsigned u = 0; u < 4; u++) {
+		pthread_join(users[u].thread, NULL);
+		ck_assert_uint_eq(users[u].wrong, 0);
+	}
+	for (int a = 0; a < 2; a++)
+		nmhal_array_free(arrays[a]);
+	board_close(&board);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {only_changed_cells_are_written, two_slices_write_what_differs,
+		direct_programming_is_noticed, strict_refuses_another_matrix, updates_add_on_the_device,
+		updates_of_two_slices_carry, failures_are_made_good, quality_of_the_codes,
+		threads_see_their_own_matrix};
+
+	return run_tests("array_weights", tests, sizeof(tests) / sizeof(*tests));
+}
