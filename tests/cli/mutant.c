@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Linked into nmhal-probe-faulty: "mutant:xbar8,defect=NAME", an emulated nmlink board behind a stream that makes it
- * break one rule of the protocol, which its conformance run must notice.
+ * break one rule of the protocol, which its conformance run must notice. defect=none breaks none; with bytes=1 the
+ * stream does not keep frames apart (COBS), and gives them out in small pieces.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,13 +14,14 @@
 
 #define FRAME (1u << 17)
 #define QUEUE 128u
+#define PIECE 61u /* bytes of a stream at once */
 
 extern const struct nmhal_link nm_link_sim;
 extern const struct nmhal_link mutant_link;
 
-enum defect { CRC, REPEATS, ORDER, LIMITS, ARMING, ABORTS, CREDITS, CAPS, NOISE, VERSIONS, SESSIONS, DEFECTS };
+enum defect { CRC, REPEATS, ORDER, LIMITS, ARMING, ABORTS, CREDITS, CAPS, NOISE, VERSIONS, SESSIONS, NONE, DEFECTS };
 static const char *const names[DEFECTS] = {"crc", "repeats", "order", "limits", "arming", "aborts", "credits", "caps",
-	"noise", "versions", "sessions"};
+	"noise", "versions", "sessions", "none"};
 
 struct mutant {
 	struct nmhal_stream board;
@@ -31,6 +33,11 @@ struct mutant {
 	uint8_t limits[NMLINK_SIZE_limits]; /* that the host asked for */
 	uint8_t count;
 	uint8_t frame[FRAME];
+	/* A stream of bytes. */
+	bool bytes;
+	struct nmlink_cobs cobs;
+	uint8_t whole[FRAME], reply[FRAME], out[NMLINK_COBS_SIZE(FRAME)];
+	size_t out_at, out_size;
 };
 
 static void mutant_close(void *self)
@@ -46,6 +53,8 @@ static void mutant_info(void *self, struct nmhal_stream_info *info)
 	struct mutant *mutant = self;
 
 	mutant->board.ops->info(mutant->board.self, info);
+	if (mutant->bytes)
+		info->max_frame = 0;
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
@@ -87,9 +96,8 @@ static void spoil_request(struct mutant *mutant, struct nmlink_header *header)
 		renumber(mutant, header);
 }
 
-static int mutant_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
+static int send_frame(struct mutant *mutant, const void *buf, size_t size, int64_t deadline_ns)
 {
-	struct mutant *mutant = self;
 	struct nmlink_header header;
 	enum nmlink_status status = nmlink_frame_open(buf, size, &header, nmlink_crc32c);
 
@@ -104,6 +112,25 @@ static int mutant_send(void *self, const void *buf, size_t size, int64_t deadlin
 		nmlink_frame_seal(mutant->frame, &header, nmlink_crc32c);
 	}
 	return mutant->board.ops->send(mutant->board.self, mutant->frame, size, deadline_ns);
+}
+
+static int mutant_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
+{
+	struct mutant *mutant = self;
+	const uint8_t *bytes = buf;
+	int status = NMHAL_OK;
+
+	if (!mutant->bytes)
+		return send_frame(mutant, buf, size, deadline_ns);
+	while (size > 0 && status == NMHAL_OK) {
+		size_t used = 0;
+
+		if (nmlink_cobs_take(&mutant->cobs, bytes, size, &used))
+			status = send_frame(mutant, mutant->whole, mutant->cobs.size, deadline_ns);
+		bytes += used;
+		size -= used;
+	}
+	return status;
 }
 
 /* ---- replies ----------------------------------------------------------------------------------------------------- */
@@ -155,9 +182,8 @@ static void spoil_reply(struct mutant *mutant, struct nmlink_header *header, uin
 	}
 }
 
-static int mutant_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
+static int receive_frame(struct mutant *mutant, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
 {
-	struct mutant *mutant = self;
 	struct nmlink_header header;
 	uint8_t *frame = buf;
 	int status = mutant->board.ops->recv(mutant->board.self, buf, capacity, size, deadline_ns);
@@ -165,16 +191,39 @@ static int mutant_recv(void *self, void *buf, size_t capacity, size_t *size, int
 	if (status != NMHAL_OK || nmlink_frame_open(frame, *size, &header, nmlink_crc32c) != NMLINK_OK)
 		return status;
 	if (mutant->defect == ABORTS && header.flags & NMLINK_FLAG_URGENT && header.op == NMLINK_OP_ABORT)
-		return mutant_recv(self, buf, capacity, size, deadline_ns);
+		return receive_frame(mutant, buf, capacity, size, deadline_ns);
 	spoil_reply(mutant, &header, frame + NMLINK_HEADER_SIZE);
 	*size = nmlink_frame_seal(frame, &header, nmlink_crc32c);
 	return status;
+}
+
+static int mutant_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
+{
+	struct mutant *mutant = self;
+	int status = NMHAL_OK;
+
+	if (!mutant->bytes)
+		return receive_frame(mutant, buf, capacity, size, deadline_ns);
+	if (mutant->out_at == mutant->out_size) {
+		status = receive_frame(mutant, mutant->reply, sizeof(mutant->reply), size, deadline_ns);
+		if (status != NMHAL_OK)
+			return status;
+		mutant->out_at = 0;
+		mutant->out_size = nmlink_cobs_encode(mutant->out, mutant->reply, *size);
+	}
+	*size = mutant->out_size - mutant->out_at;
+	*size = *size > PIECE ? PIECE : *size;
+	*size = *size > capacity ? capacity : *size;
+	memcpy(buf, mutant->out + mutant->out_at, *size);
+	mutant->out_at += *size;
+	return NMHAL_OK;
 }
 
 static int mutant_flush(void *self, int64_t deadline_ns)
 {
 	struct mutant *mutant = self;
 
+	mutant->out_at = mutant->out_size = 0;
 	return mutant->board.ops->flush(mutant->board.self, deadline_ns);
 }
 
@@ -198,6 +247,8 @@ static int mutant_open(struct nmhal_host *host, const struct nmhal_uri *uri, int
 		return nmhal_host_fail(host, NMHAL_E_INVALID, "open: no such defect");
 	}
 	mutant->defect = (enum defect)defect;
+	mutant->bytes = nmhal_uri_value(uri, "bytes") != NULL;
+	mutant->cobs = (struct nmlink_cobs){.buffer = mutant->whole, .capacity = sizeof(mutant->whole)};
 	status = nm_link_sim.open(host, uri, deadline_ns, bus, &mutant->board);
 	if (status != NMHAL_OK)
 		free(mutant);
@@ -206,7 +257,12 @@ static int mutant_open(struct nmhal_host *host, const struct nmhal_uri *uri, int
 	return status;
 }
 
-static const struct nmhal_key keys[] = {{"defect", "which rule is broken"}, {NULL, NULL}};
+static const struct nmhal_key keys[] = {
+	{"defect", "which rule is broken"},
+	{"bytes", "1: a stream of bytes"},
+	{"max_frame", "as for sim"},
+	{NULL, NULL},
+};
 
 const struct nmhal_link mutant_link = {
 	.abi = NMHAL_DRIVER_ABI, .emulated = 1, .struct_size = sizeof(struct nmhal_link), .scheme = "mutant",

@@ -51,6 +51,14 @@ class Conformance(probe.ProbeTest):
                 self.assertEqual(found["board"]["model"], board.split(",")[0])
                 self.assertGreater(found["passed"], 35)
 
+    def test_a_stream_of_bytes(self):
+        found = self.json("conformance", "mutant:xbar8,defect=none,bytes=1,max_frame=2048", *PULSE, program=FAULTY)
+        self.assertEqual(results(found, "failed"), set())
+        for name in ("garbage between frames is skipped", "a longer frame does no harm"):
+            self.assertIn(name, results(found, "passed"))
+        done = self.probe("conformance", "mutant:xbar8,defect=crc,bytes=1", program=FAULTY, code=8)
+        self.assert_has(done.out, "failed     every flipped bit is noticed", "The board does NOT conform.")
+
     def test_certificate(self):
         found = self.probe("-u", "sim:xbar8", "conformance")
         self.assert_has(found.out, "libnmhal xbar8", "sim:xbar8", "nmlink 1.0, libnmhal 0.1.0", "no cell was pulsed",

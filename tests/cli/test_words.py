@@ -235,8 +235,8 @@ class Completion(probe.ProbeTest):
         self.assertEqual(self.complete("info --region"), [])
 
     def test_devices(self):
-        self.assertEqual(self.complete("-u s"), ["sim:tinyodin"])
-        self.assertEqual(self.complete("-u sim:"), ["tinyodin"])
+        self.assertEqual(self.complete("-u s"), sorted(probe.EMULATED))
+        self.assertEqual(self.complete("-u sim:"), sorted(uri[len("sim:"):] for uri in probe.EMULATED))
         self.assertEqual(self.complete("-u sim:tin"), ["tinyodin"])
         self.assertEqual(self.complete("--uri nu"), ["null:null"])
 

@@ -305,15 +305,14 @@ static void a_ramp_above_read_level_needs_arming(struct run *run)
 static bool repeat_pulse(struct run *run, const struct nmlink_pulse_cell_request *m, uint16_t seq, uint32_t told)
 {
 	uint8_t payload[NMLINK_SIZE_pulse_cell_request];
-	const struct nmlink_header header = wire_header(run, NMLINK_OP_PULSE_CELL, seq, sizeof(payload));
 	struct nmlink_pulse_cell_reply r = {0};
 	struct reply reply;
 
 	nmlink_put_pulse_cell_request(payload, m);
-	if (!wire_send(run, &header, payload) || !wire_reply(run, &reply))
+	if (!again(run, NMLINK_OP_PULSE_CELL, seq, payload, sizeof(payload), &reply))
 		return false;
-	if (reply.header.status == NMLINK_OK && reply.header.seq == seq &&
-		nmlink_get_pulse_cell_reply(&r, reply.payload, reply.header.size) && r.pulses == told)
+	if (reply.header.status == NMLINK_OK && nmlink_get_pulse_cell_reply(&r, reply.payload, reply.header.size) &&
+		r.pulses == told)
 		return true;
 	say(run, VERDICT_FAILED, "the repeated PULSE was answered %s with %u pulses, the first time %u",
 		status_name(reply.header.status), r.pulses, told);
@@ -324,7 +323,7 @@ static bool repeat_pulse(struct run *run, const struct nmlink_pulse_cell_request
 static void a_repeated_pulse_is_not_applied(struct run *run)
 {
 	struct nmlink_pulse_cell_request m = small_pulse(run), other;
-	uint32_t before, after, again;
+	uint32_t before, after, last;
 	struct nmlink_limits limits;
 	struct reply reply;
 
@@ -340,10 +339,10 @@ static void a_repeated_pulse_is_not_applied(struct run *run)
 	MUST(pulse(run, &m, NMLINK_OK, &reply));
 	MUST(repeat_pulse(run, &other, (uint16_t)(run->next - 1), m.pulses) && conductance(run, &after));
 	NEED(run->hello.window > 1, "a window of two requests");
-	MUST(repeat_pulse(run, &m, (uint16_t)(run->next - 2), m.pulses) && conductance(run, &again));
+	MUST(repeat_pulse(run, &m, (uint16_t)(run->next - 2), m.pulses) && conductance(run, &last));
 	NEED(after > before + before / 100, "an effect of two pulses that can be told from noise");
-	EXPECT(again < after + (after - before) / 2,
-		"conductance %u pS, %u after two pulses, %u after their repetition", before, after, again);
+	EXPECT(last < after + (after - before) / 2,
+		"conductance %u pS, %u after two pulses, %u after their repetition", before, after, last);
 }
 
 const struct conformance_case cell_cases[] = {

@@ -204,7 +204,6 @@ static void body_once(struct run *run, const struct nmlink_rectangle *r)
 {
 	int32_t first[SIDE * SIDE], second[SIDE * SIDE];
 	uint8_t payload[PAYLOAD];
-	struct nmlink_header header;
 	struct reply reply;
 	size_t size;
 
@@ -212,10 +211,9 @@ static void body_once(struct run *run, const struct nmlink_rectangle *r)
 	pattern(run, r, 2, second);
 	MUST(write_codes(run, r, first));
 	size = write_payload(run, r, second, payload);
-	header = wire_header(run, NMLINK_OP_WRITE, (uint16_t)(run->next - 1), size);
-	MUST(wire_send(run, &header, payload) && wire_reply(run, &reply));
-	EXPECT(reply.header.status == NMLINK_OK && reply.header.seq == header.seq,
-		"the repeated WRITE was answered %s, number %u", status_name(reply.header.status), reply.header.seq);
+	MUST(again(run, NMLINK_OP_WRITE, (uint16_t)(run->next - 1), payload, size, &reply));
+	EXPECT(reply.header.status == NMLINK_OK, "the repeated WRITE was answered %s",
+		status_name(reply.header.status));
 	MUST(same_codes(run, r, first, "after a repeated WRITE"));
 }
 
@@ -229,7 +227,6 @@ static void body_error_once(struct run *run, const struct nmlink_rectangle *r)
 	int32_t first[SIDE * SIDE], second[SIDE * SIDE];
 	uint8_t payload[PAYLOAD];
 	struct nmlink_rectangle bad = *r;
-	struct nmlink_header header;
 	struct reply reply;
 	size_t size;
 
@@ -241,8 +238,7 @@ static void body_error_once(struct run *run, const struct nmlink_rectangle *r)
 	nmlink_put_rectangle(payload, &bad);
 	MUST(refused(run, NMLINK_OP_WRITE, payload, size, 0, "no rows"));
 	nmlink_put_rectangle(payload, r);
-	header = wire_header(run, NMLINK_OP_WRITE, (uint16_t)(run->next - 1), size);
-	MUST(wire_send(run, &header, payload) && wire_reply(run, &reply));
+	MUST(again(run, NMLINK_OP_WRITE, (uint16_t)(run->next - 1), payload, size, &reply));
 	EXPECT(reply.header.status != NMLINK_OK, "a WRITE that was refused is executed when it is repeated");
 	MUST(same_codes(run, r, first, "after a refused WRITE that was repeated"));
 }
@@ -287,15 +283,13 @@ static void body_add(struct run *run, const struct nmlink_rectangle *r)
 	struct nmlink_cell_record cell = {.row = r->row, .col = r->col, .code = delta};
 	struct nmlink_add_cells_reply r1;
 	int32_t codes[SIDE * SIDE];
-	struct nmlink_header header;
 	struct reply reply;
 
 	pattern(run, r, 0, codes); /* the first is the least */
 	MUST(write_codes(run, r, codes));
 	nmlink_put_cell_record(nmlink_store_u16(payload, r->tile), &cell);
 	MUST(ask(run, NMLINK_OP_ADD_CELLS, payload, sizeof(payload), NMLINK_OK, &reply));
-	header = wire_header(run, NMLINK_OP_ADD_CELLS, (uint16_t)(run->next - 1), sizeof(payload));
-	MUST(wire_send(run, &header, payload) && wire_reply(run, &reply));
+	MUST(again(run, NMLINK_OP_ADD_CELLS, (uint16_t)(run->next - 1), payload, sizeof(payload), &reply));
 	codes[0] = weight->min + delta;
 	MUST(same_codes(run, r, codes, "after an ADD_CELLS and its repetition"));
 	for (int i = 0; i < 2; i++)

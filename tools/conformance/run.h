@@ -133,6 +133,8 @@ bool hello(struct run *run, struct reply *reply);
 bool ask(struct run *run, uint16_t op, const uint8_t *payload, size_t size, uint16_t status, struct reply *reply);
 /* The same for requests that must be refused for what they say: EARG, ERANGE, ELEN, or one of two more. */
 bool refused(struct run *run, uint16_t op, const uint8_t *payload, size_t size, uint16_t also, const char *what);
+/* Sends a request under a number that was answered before; the reply is that of the number. */
+bool again(struct run *run, uint16_t op, uint16_t seq, const uint8_t *payload, size_t size, struct reply *reply);
 /* A PING answered in its turn: the session goes on. */
 bool alive(struct run *run);
 

@@ -231,6 +231,19 @@ bool refused(struct run *run, uint16_t op, const uint8_t *payload, size_t size, 
 	return false;
 }
 
+bool again(struct run *run, uint16_t op, uint16_t seq, const uint8_t *payload, size_t size, struct reply *reply)
+{
+	const struct nmlink_header header = wire_header(run, op, seq, size);
+
+	if (!wire_send(run, &header, payload) || !wire_reply(run, reply))
+		return false;
+	if (reply->header.op == op && reply->header.seq == seq)
+		return true;
+	say(run, VERDICT_FAILED, "number %u again (opcode 0x%04x) was answered %s as number %u, opcode 0x%04x", seq, op,
+		status_name(reply->header.status), reply->header.seq, reply->header.op);
+	return false;
+}
+
 bool alive(struct run *run)
 {
 	struct reply reply;
