@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDPOINTS  5u       /* control, and the four of vftdi.h by their numbers 1 to 4 */
-#define DELAY_US   20000u
-#define IDLE_US    1000000u /* how long an idle device may sleep */
-#define LATE_US    5000u    /* paced: a thread that wakes up late by less makes up for it */
+#define ENDPOINTS   5u       /* control, and the four of vftdi.h by their numbers 1 to 4 */
+#define DELAY_US    20000u
+#define IDLE_US     1000000u /* how long an idle device may sleep */
+#define VENDOR_OUT  0x40u    /* of a setup packet, and two requests */
+#define RESET       0u
+#define SET_BITMODE 11u
+#define LATE_US     5000u    /* paced: a thread that wakes up late by less makes up for it */
 
 const char *const far_kind_names[FAR_KINDS] = {"none", "short", "STALL", "time-out", "ENODEV", "overflow", "corrupted",
 	"duplicated", "lost", "delayed"};
@@ -174,8 +177,8 @@ void far_unplug(struct far *far)
 
 void far_plug(struct far *far)
 {
-	static const uint8_t reset[8] = {0x40, 0, 0, 0, 1, 0, 0, 0};
-	static const uint8_t mode[8] = {0x40, 11, 0, 0, 1, 0, 0, 0};
+	static const uint8_t reset[8] = {VENDOR_OUT, RESET, 0, 0, 1, 0, 0, 0};
+	static const uint8_t mode[8] = {VENDOR_OUT, SET_BITMODE, 0, 0, 1, 0, 0, 0};
 
 	for (unsigned channel = 1; channel <= VFTDI_CHANNELS; channel++) {
 		uint8_t setup[8];
@@ -196,7 +199,8 @@ static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 {
 	int moved;
 
-	far->again_size = 0; /* most of these requests empty the buffers */
+	if (urb->setup[0] == VENDOR_OUT && (urb->setup[1] == RESET || urb->setup[1] == SET_BITMODE))
+		far->again_size = 0; /* the buffers are emptied */
 	if (kind == FAR_LOST) { /* as if it had been done */
 		urb->actual = urb->setup[0] & 0x80u ? 0 : urb->length;
 		complete(far, urb, 0);

@@ -339,9 +339,10 @@ static int hello(int socket_fd)
 static struct node *new_node(int socket_fd, const char *path)
 {
 	struct node *node = calloc(1, sizeof(*node));
-	char page[PIPE_SIZE] = {0};
+	char page[PIPE_SIZE] = {0}, name[128];
 	int ends[2];
 
+	snprintf(name, sizeof(name), "%s%s", getenv(VUSB_ENV), path);
 	if (!node || pipe2(ends, O_CLOEXEC | O_NONBLOCK))
 		abort();
 	fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE);
@@ -350,7 +351,7 @@ static struct node *new_node(int socket_fd, const char *path)
 	node->drain = ends[0];
 	node->fd = ends[1];
 	node->socket = socket_fd;
-	node->shown = memfd_create(path, MFD_CLOEXEC);
+	node->shown = memfd_create(name, MFD_CLOEXEC);
 	pthread_mutex_init(&node->lock, NULL);
 	pthread_cond_init(&node->changed, NULL);
 	return node;

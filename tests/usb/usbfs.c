@@ -2,7 +2,7 @@
 /*
  * A usbfs for the real libusb: takes open(), close() and ioctl() of device nodes that a vusbd serves (node.h), and
  * passes all else on. Linked into a test program, or preloaded. What /proc shows of an open node is the name of a
- * memory file, which readlinkat() tells as the node's.
+ * memory file, which readlinkat() tells as the node's to those who share the vusbd.
  */
 /* open() is to be itself here, not another name of open64(). */
 #undef _FILE_OFFSET_BITS
@@ -12,12 +12,14 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "node.h"
+#include "vusb.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define REAL(type, name) ((type)(uintptr_t)dlsym(RTLD_NEXT, name))
@@ -82,21 +84,21 @@ EXPORT int __open_2(const char *path, int flags)
 
 EXPORT ssize_t readlinkat(int folder, const char *path, char *target, size_t size)
 {
-	static const char head[] = "/memfd:", tail[] = " (deleted)";
-	const size_t most = sizeof(head) + sizeof(tail) + sizeof(NODE_PATHS) + sizeof("001/002");
-	char full[sizeof(head) + sizeof(tail) + sizeof(NODE_PATHS) + sizeof("001/002")];
 	ssize_t (*real)(int, const char *, char *, size_t) = REAL(ssize_t (*)(int, const char *, char *, size_t),
 		"readlinkat");
-	ssize_t length = real(folder, path, full, most - 1);
+	const char *directory = getenv(VUSB_ENV);
+	char full[256] = "", head[128];
+	size_t skip, length;
 
-	full[length > 0 ? length : 0] = '\0';
-	if (strncmp(full, head, sizeof(head) - 1) ||
-		strncmp(full + sizeof(head) - 1, NODE_PATHS, sizeof(NODE_PATHS) - 1))
+	snprintf(head, sizeof(head), "/memfd:%s", directory ? directory : "");
+	skip = strlen(head);
+	(void)!real(folder, path, full, sizeof(full) - 1);
+	if (!directory || strncmp(full, head, skip) || strncmp(full + skip, NODE_PATHS, sizeof(NODE_PATHS) - 1))
 		return real(folder, path, target, size);
-	length -= (ssize_t)(sizeof(head) + sizeof(tail) - 2);
-	length = (size_t)length < size ? length : (ssize_t)size;
-	memcpy(target, full + sizeof(head) - 1, (size_t)length);
-	return length;
+	length = strcspn(full + skip, " "); /* before "(deleted)" */
+	length = length < size ? length : size;
+	memcpy(target, full + skip, length);
+	return (ssize_t)length;
 }
 
 EXPORT int close(int fd)
