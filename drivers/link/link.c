@@ -175,7 +175,6 @@ static int meet_board(struct link_device *dev, const struct nmhal_uri *uri, int6
 	int status = first_session(dev, uri);
 
 	dev->call = (struct link_call){.what = "open", .deadline_ns = deadline_ns};
-	dev->wire.down = true;
 	if (status == NMHAL_OK)
 		status = link_hello(dev);
 	if (status == NMHAL_OK)

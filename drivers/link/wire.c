@@ -34,6 +34,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 void link_drop(struct link_wire *wire)
 {
+	wire->patience_ns = PATIENCE_MIN_NS;
 	wire->first = wire->next;
 	wire->down = true;
 	wire->sent = wire->next;
@@ -66,7 +67,7 @@ int link_wire_resize(struct link_device *dev, uint32_t window, uint32_t max_fram
 
 int link_wire_init(struct link_wire *wire, struct nmhal_host *host, const struct nmhal_stream *stream)
 {
-	wire->patience_ns = PATIENCE_MIN_NS;
+	link_drop(wire);
 	return link_pipe_init(&wire->pipe, host, stream);
 }
 
