@@ -435,7 +435,7 @@ static void far_info(void *self, struct nmhal_stream_info *info)
 	info->max_frame = far->bytes ? 0 : FAR_FRAME;
 	info->alignment = 1;
 	info->default_timeout_ms = 5000;
-	info->emulated = 1;
+	info->emulated = !far->real;
 }
 
 static void far_close(void *self)
@@ -489,10 +489,15 @@ nmhal_context *far_context_with(const struct nmhal_context_params *params)
 	return ctx;
 }
 
-int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev)
+int far_try_open_as(nmhal_context *ctx, const char *uri, struct far *far, nmhal_device **dev)
 {
 	far_next = far;
-	return nmhal_device_open(ctx, "far:,session=0x1234abcd", NULL, dev);
+	return nmhal_device_open(ctx, uri, NULL, dev);
+}
+
+int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev)
+{
+	return far_try_open_as(ctx, "far:,session=0x1234abcd", far, dev);
 }
 
 nmhal_device *far_open(nmhal_context *ctx, struct far *far)

@@ -39,6 +39,7 @@ struct far {
 	uint32_t max_frame;
 	uint16_t window;
 	size_t room;         /* frames that wait for the host before send() fails; 0: as many as fit */
+	bool real;           /* says that it is no emulator */
 	bool small;          /* a board that has only weights */
 	far_hook_fn hook;
 	void *user;
@@ -82,6 +83,8 @@ void far_push(struct far *far, const uint8_t *frame, size_t size);
 size_t far_frame(struct far *far, uint8_t *frame, const struct nmlink_header *header, const void *payload);
 nmhal_context *far_context(void);
 nmhal_context *far_context_with(const struct nmhal_context_params *params);
+int far_try_open_as(nmhal_context *ctx, const char *uri, struct far *far, nmhal_device **dev);
+/* As a board whose first session has the number 0x1234abcd. */
 int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev);
 /* Opens, or fails the test. */
 nmhal_device *far_open(nmhal_context *ctx, struct far *far);
