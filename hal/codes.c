@@ -58,7 +58,6 @@ int nm_stride_check(struct nmhal_device *dev, size_t *stride, uint32_t cols, con
 #define FOR_BLOCKS(count, statement)                                                                                   \
 	do {                                                                                                           \
 		uint32_t at = 0;                                                                                       \
-                                                                                                                       \
 		for (; at + BLOCK <= (count); at += BLOCK)                                                             \
 			for (uint32_t i = at; i < at + BLOCK; i++)                                                     \
 				statement;                                                                             \
