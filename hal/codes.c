@@ -53,23 +53,32 @@ int nm_stride_check(struct nmhal_device *dev, size_t *stride, uint32_t cols, con
 	return NMHAL_OK;
 }
 
-void nm_codes_load(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t *line)
+/* Compilers make vectors of loops whose length they know: whole blocks first. */
+#define BLOCK 32u
+#define FOR_BLOCKS(count, statement)                                                                                   \
+	do {                                                                                                           \
+		uint32_t at = 0;                                                                                       \
+		for (; at + BLOCK <= (count); at += BLOCK)                                                             \
+			for (uint32_t i = at; i < at + BLOCK; i++)                                                     \
+				statement;                                                                             \
+		for (uint32_t i = at; i < (count); i++)                                                                \
+			statement;                                                                                     \
+	} while (0)
+
+void nm_codes_load(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t *restrict line)
 {
 	if (type == NMHAL_CODE_I8) {
 		const int8_t *in = (const int8_t *)codes + index;
 
-		for (uint32_t i = 0; i < count; i++)
-			line[i] = in[i];
+		FOR_BLOCKS(count, line[i] = in[i]);
 	} else if (type == NMHAL_CODE_I16) {
 		const int16_t *in = (const int16_t *)codes + index;
 
-		for (uint32_t i = 0; i < count; i++)
-			line[i] = in[i];
+		FOR_BLOCKS(count, line[i] = in[i]);
 	} else {
 		const int32_t *in = (const int32_t *)codes + index;
 
-		for (uint32_t i = 0; i < count; i++)
-			line[i] = in[i];
+		FOR_BLOCKS(count, line[i] = in[i]);
 	}
 }
 
@@ -93,14 +102,25 @@ void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, co
 	}
 }
 
+/* Has its highest bit set when code is outside (or where the range is wider than half of all numbers). */
+static inline uint32_t outside_bit(int32_t code, int32_t min, int32_t max)
+{
+	return ((uint32_t)code - (uint32_t)min) | ((uint32_t)max - (uint32_t)code);
+}
+
 uint32_t nm_codes_outside(const int32_t *line, uint32_t count, int32_t min, int32_t max)
 {
-	uint32_t wrong = 0;
+	uint32_t lanes[BLOCK] = {0}, wrong = 0, at = 0;
 
-	/* First without a branch per element: nearly always nothing is wrong. */
-	for (uint32_t i = 0; i < count; i++)
-		wrong |= (uint32_t)(line[i] < min) | (uint32_t)(line[i] > max);
-	if (!wrong)
+	/* First without a branch per element, and whole blocks side by side: nearly always nothing is wrong. */
+	for (; at + BLOCK <= count; at += BLOCK)
+		for (uint32_t i = 0; i < BLOCK; i++)
+			lanes[i] |= outside_bit(line[at + i], min, max);
+	for (; at < count; at++)
+		wrong |= outside_bit(line[at], min, max);
+	for (uint32_t i = 0; i < BLOCK; i++)
+		wrong |= lanes[i];
+	if (!(wrong >> 31))
 		return count;
 	for (uint32_t i = 0; i < count; i++)
 		if (line[i] < min || line[i] > max)

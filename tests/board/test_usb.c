@@ -234,12 +234,57 @@ START_TEST(a_bus_reset_ends_the_session_and_disarms)
 }
 END_TEST
 
+/* A payload on its way, as hello() sends one; the reply must be OK. */
+static void request(struct vusb_board *dev, uint8_t *frame, enum nmlink_op op, uint16_t seq, size_t size)
+{
+	static uint8_t reply[HOST_FRAME];
+	struct nmlink_header header;
+	size_t got;
+
+	send_frame(dev, frame, seal(frame, op, seq, size));
+	got = recv_frame(dev, reply);
+	ck_assert_int_eq(nmlink_frame_open(reply, got, &header, nmlink_crc32c), NMLINK_OK);
+	ck_assert_uint_eq(header.status, NMLINK_OK);
+}
+
+START_TEST(events_have_an_endpoint_of_their_own)
+{
+	struct vusb_board *dev = device_new("spike256");
+	struct tinyodin *chip = sim_board_chip(vusb_board_board(dev));
+	const struct tinyodin_neuron neuron = {.threshold = 1, .enabled = true};
+	static uint8_t frame[HOST_FRAME];
+	uint8_t packet[PACKET], *payload = frame + NMLINK_HEADER_SIZE;
+	struct nmlink_header header;
+
+	for (unsigned n = 0; n < 100; n++) {
+		tinyodin_set_neuron(chip, n, &neuron);
+		tinyodin_set_weight(chip, 9, n, 5);
+	}
+	hello(dev);
+	nmlink_put_spikes_start_request(payload, &(struct nmlink_spikes_start_request){.flags = NMLINK_RUN_STREAM});
+	request(dev, frame, NMLINK_OP_SPIKES_START, 1, NMLINK_SIZE_spikes_start_request);
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), VUSB_BOARD_NAK);
+	payload = nmlink_put_spikes_send_request(payload, &(struct nmlink_spikes_send_request){.first = 0});
+	payload = nmlink_put_input_record(payload, &(struct nmlink_input_record){.address = 9});
+	request(dev, frame, NMLINK_OP_SPIKES_SEND, 2, (size_t)(payload - frame) - NMLINK_HEADER_SIZE);
+	/* 100 events of 8 bytes: two packets. */
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), PACKET);
+	nmlink_get_header(&header, packet, NMLINK_HEADER_SIZE);
+	ck_assert_uint_eq(header.flags, NMLINK_FLAG_EVENT);
+	ck_assert_uint_eq(header.size, NMLINK_SIZE_events_reply + 100 * NMLINK_SIZE_output_record);
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), (int)(header.size + NMLINK_OVERHEAD - PACKET));
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), VUSB_BOARD_NAK);
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_IN, packet), VUSB_BOARD_NAK);
+	vusb_board_free(dev);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {descriptors_are_those_of_the_protocol,
 		windows_and_browsers_find_what_they_look_for, frames_travel_in_packets,
 		frames_that_are_too_long_are_dropped_and_the_next_is_not, a_board_whose_replies_wait_takes_no_more,
-		a_bus_reset_ends_the_session_and_disarms};
+		a_bus_reset_ends_the_session_and_disarms, events_have_an_endpoint_of_their_own};
 
 	return run_tests("board-usb", tests, sizeof(tests) / sizeof(*tests));
 }
