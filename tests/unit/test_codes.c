@@ -138,10 +138,31 @@ START_TEST(first_code_outside)
 }
 END_TEST
 
+/* Each place of lines that are shorter and longer than what is looked at together, each side. */
+START_TEST(one_code_outside_is_found_wherever_it_is)
+{
+	static int32_t line[100];
+
+	for (uint32_t count = 1; count < 100; count += 7) {
+		for (uint32_t place = 0; place < count; place++) {
+			line[place] = -8;
+			ck_assert_uint_eq(nm_codes_outside(line, count, -7, 7), place);
+			ck_assert_uint_eq(nm_codes_outside(line, count, INT32_MIN, INT32_MAX), count);
+			line[place] = 8;
+			ck_assert_uint_eq(nm_codes_outside(line, count, -7, 7), place);
+			ck_assert_uint_eq(nm_codes_outside(line, count, -7, 8), count);
+			line[place] = INT32_MAX;
+			ck_assert_uint_eq(nm_codes_outside(line, count, -7, 7), place);
+			line[place] = 0;
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {regions_are_filled_in, regions_outside_are_named, types_must_hold_the_range,
-		strides, round_trip_of_each_type, first_code_outside};
+		strides, round_trip_of_each_type, first_code_outside, one_code_outside_is_found_wherever_it_is};
 
 	return run_tests("codes", tests, sizeof(tests) / sizeof(*tests));
 }
