@@ -98,33 +98,37 @@ void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, co
  * this is the largest part of what the core does for an inference.
  */
 #define BLOCK 32u
-#define ANY_OUTSIDE(name, type)                                                                                        \
-	static bool any_outside_##name(const type *codes, uint32_t count, type min, type max)                          \
-	{                                                                                                              \
-		type wrong = 0;                                                                                        \
-		uint32_t at = 0;                                                                                       \
-\
-		for (; at + BLOCK <= count; at += BLOCK)                                                               \
-			for (uint32_t i = at; i < at + BLOCK; i++)                                                     \
-				wrong |= (type)(codes[i] < min) | (type)(codes[i] > max);                              \
-		for (uint32_t i = at; i < count; i++)                                                                  \
-			wrong |= (type)(codes[i] < min) | (type)(codes[i] > max);                                      \
-		return wrong;                                                                                          \
-	}
+#define FOR_BLOCKS(codes, count, statement)                                                                            \
+	do {                                                                                                           \
+		for (; (count) >= BLOCK; (count) -= BLOCK, (codes) += BLOCK)                                           \
+			for (uint32_t i = 0; i < BLOCK; i++)                                                           \
+				statement;                                                                             \
+		for (uint32_t i = 0; i < (count); i++)                                                                 \
+			statement;                                                                                     \
+	} while (0)
 
-ANY_OUTSIDE(i8, int8_t)
-ANY_OUTSIDE(i16, int16_t)
+static bool any_outside_i8(const int8_t *codes, uint32_t count, int8_t min, int8_t max)
+{
+	int8_t wrong = 0;
 
-/* Differences, whose sign is set when a code is outside; also for ranges so wide that they overflow. */
+	FOR_BLOCKS(codes, count, wrong |= (int8_t)(codes[i] < min) | (int8_t)(codes[i] > max));
+	return wrong;
+}
+
+static bool any_outside_i16(const int16_t *codes, uint32_t count, int16_t min, int16_t max)
+{
+	int16_t wrong = 0;
+
+	FOR_BLOCKS(codes, count, wrong |= (int16_t)(codes[i] < min) | (int16_t)(codes[i] > max));
+	return wrong;
+}
+
+/* Differences, whose sign is set when a code is outside; also, for nothing, with ranges so wide that they overflow. */
 static bool maybe_outside_i32(const int32_t *codes, uint32_t count, int32_t min, int32_t max)
 {
-	uint32_t signs = 0, at = 0;
+	uint32_t signs = 0;
 
-	for (; at + BLOCK <= count; at += BLOCK)
-		for (uint32_t i = at; i < at + BLOCK; i++)
-			signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]);
-	for (uint32_t i = at; i < count; i++)
-		signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]);
+	FOR_BLOCKS(codes, count, signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]));
 	return signs >> 31;
 }
 

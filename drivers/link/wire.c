@@ -34,6 +34,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 void link_drop(struct link_wire *wire)
 {
+	wire->patience_ns = PATIENCE_MIN_NS;
 	wire->first = wire->next;
 	wire->down = true;
 	wire->sent = wire->next;
@@ -66,7 +67,7 @@ int link_wire_resize(struct link_device *dev, uint32_t window, uint32_t max_fram
 
 int link_wire_init(struct link_wire *wire, struct nmhal_host *host, const struct nmhal_stream *stream)
 {
-	wire->patience_ns = PATIENCE_MIN_NS;
+	link_drop(wire);
 	return link_pipe_init(&wire->pipe, host, stream);
 }
 
@@ -78,8 +79,7 @@ void link_wire_free(struct link_wire *wire)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-/* The interrupt for which the stream was woken may have been taken by an earlier call. */
-static bool woken_for_nothing(struct link_device *dev, int status)
+bool link_woken_for_nothing(struct link_device *dev, int status)
 {
 	return status == NMHAL_E_CANCELED && nmhal_host_poll(dev->host, NMHAL_NEVER, dev->call.what) == NMHAL_OK;
 }
@@ -92,7 +92,7 @@ static int send_slot(struct link_device *dev, struct link_slot *slot)
 
 	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "> %s seq %u: %u bytes", link_op_name(slot->op),
 		nmlink_load_u16(slot->frame + NMLINK_OFFSET(header, seq)), slot->size);
-	if (woken_for_nothing(dev, status))
+	if (link_woken_for_nothing(dev, status))
 		status = link_pipe_send(&wire->pipe, slot->frame, slot->size, until);
 	wire->retransmitted += slot->sent;
 	slot->sent = true;
@@ -267,7 +267,7 @@ int link_wait(struct link_device *dev)
 			status = take_frame(dev, &frame);
 		else if (status == NMHAL_E_AGAIN)
 			status = bad != wire->pipe.bad_frames ? go_back(dev, wire->first) : NMHAL_OK;
-		else if (silent || status == NMHAL_E_VERSION || woken_for_nothing(dev, status))
+		else if (silent || status == NMHAL_E_VERSION || link_woken_for_nothing(dev, status))
 			status = NMHAL_OK;
 		if (status != NMHAL_OK || wire->progress)
 			break;
@@ -355,7 +355,9 @@ static void give_up(struct link_device *dev)
 	uint8_t frame[NMLINK_OVERHEAD];
 	uint32_t size = seal(wire, frame, NMLINK_OP_ABORT, NMLINK_FLAG_URGENT, wire->next, 0);
 
-	(void)link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS);
+	/* A stream that was woken for the interrupt says so once. */
+	if (link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS) == NMHAL_E_CANCELED)
+		(void)link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS);
 	for (uint16_t n = wire->first; n != wire->next; n++) {
 		struct link_slot *slot = slot_of(wire, n);
 

@@ -315,6 +315,9 @@ START_TEST(pulses_need_arming_and_keep_limits)
 	op.voltage_uv = 2600000;
 	ck_refused(nmhal_cell_pulse(dev, &op, &applied), NMHAL_E_LIMIT, "ELIMIT, detail 2500000");
 	op.voltage_uv = 1000000;
+	op.width_ns = op.gap_ns = op.pulses = UINT32_MAX;
+	ck_refused(nmhal_cell_pulse(dev, &op, &applied), NMHAL_E_LIMIT, "ELIMIT");
+	op.gap_ns = op.pulses = 1;
 	op.width_ns = 1;
 	ck_refused(nmhal_cell_pulse(dev, &op, &applied), NMHAL_E_INVALID, "ERANGE");
 	ck_ok(nmhal_disarm(dev, 0));

@@ -93,6 +93,33 @@ START_TEST(open_says_hello_and_reads_the_records)
 }
 END_TEST
 
+static uint32_t session_of(const char *uri, bool real)
+{
+	struct far other;
+	nmhal_device *second;
+	uint32_t session;
+
+	far_init(&other);
+	other.real = real;
+	ck_ok(far_try_open_as(ctx, uri, &other, &second));
+	session = other.core.session;
+	nmhal_device_unref(second);
+	return session;
+}
+
+START_TEST(sessions_are_random_on_boards_and_counted_on_emulators)
+{
+	nmhal_device *none;
+
+	ck_assert_uint_eq(session_of("far:", false), 1);
+	ck_assert_uint_eq(session_of("far:", false), 1);
+	ck_assert_uint_ne(session_of("far:", true), session_of("far:", true));
+	ck_assert_uint_eq(session_of("far:,session=7", true), 7);
+	ck_assert_uint_eq(session_of("far:,session=0x50000", true), 0x50001); /* a low half of 0 is none */
+	ck_refused(far_try_open_as(ctx, "far:,session=0", &far, &none), NMHAL_E_INVALID, "session");
+}
+END_TEST
+
 static uint8_t last_request[FAR_FRAME];
 static size_t last_size;
 
@@ -324,6 +351,7 @@ int main(void)
 	TCase *tcase = far_case(suite, "wire", setup, teardown);
 
 	tcase_add_test(tcase, open_says_hello_and_reads_the_records);
+	tcase_add_test(tcase, sessions_are_random_on_boards_and_counted_on_emulators);
 	tcase_add_test(tcase, requests_are_these_bytes);
 	tcase_add_test(tcase, a_tile_is_programmed_in_one_round_trip);
 	tcase_add_test(tcase, a_batch_is_one_round_trip_however_it_is_split);
