@@ -17,7 +17,7 @@
 #define TIMED_PRODUCTS ((uint64_t)200000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
-static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise N";
+static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise|ROW N";
 
 /* A crossbar with weights, and a batch for it. */
 struct work {
@@ -317,6 +317,11 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && strcmp(argv[1], "count") == 0)
 		return count_mode(argv[2], bench_number(argv[3]));
+	if (argc == 4 && strcmp(argv[1], "row") == 0) {
+		struct work *work = work_new(&rows[bench_number(argv[2]) - 1], rows[bench_number(argv[2]) - 1].noise, 1, XBAR_SIMD_AVX2);
+		run_model(work, bench_number(argv[3]));
+		return 0;
+	}
 	bench_options(&bench, argc, argv, usage);
 	openblas_set_num_threads(1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)

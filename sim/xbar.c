@@ -48,7 +48,8 @@ static void take_direction(const struct xbar *xbar, struct arena *arena, struct 
 	size_t outputs = xbar_padded(xbar_outputs(xbar, direction), XBAR_PANEL);
 	struct xbar_plane *plane = tile->plane[direction];
 
-	tile->gain[direction] = take(arena, outputs * sizeof(float));
+	tile->scale_codes[direction] = take(arena, outputs * sizeof(float));
+	tile->scale_quanta[direction] = take(arena, outputs * sizeof(float));
 	tile->offset[direction] = take(arena, outputs * sizeof(float));
 	plane[XBAR_OF_CODES].data = take(arena, inputs * outputs);
 	plane[XBAR_OF_CODES].bias = take(arena, outputs * sizeof(int32_t));

@@ -166,9 +166,17 @@ float xbar_device_variance(const struct xbar *xbar, const struct xbar_cell *at, 
 	return sigma * sigma;
 }
 
+float xbar_device_output_per_quantum(const struct xbar *xbar)
+{
+	unsigned shift = xbar->profile->lsb_shift + (xbar->options.full_inputs ? 1 : 0);
+
+	return 1.0f / ((float)xbar->profile->quanta * (float)((uint64_t)1 << shift));
+}
+
 void xbar_device_adc(const struct xbar *xbar, unsigned tile, enum xbar_direction direction)
 {
-	float *gain = xbar->tiles[tile].gain[direction], *offset = xbar->tiles[tile].offset[direction];
+	const struct xbar_tile *it = &xbar->tiles[tile];
+	float scale = xbar_device_output_per_quantum(xbar);
 	uint32_t line = direction == XBAR_FORWARD ? XBAR_LINE_COLUMNS : XBAR_LINE_ROWS;
 
 	for (unsigned n = 0; n < xbar_padded(xbar_outputs(xbar, direction), XBAR_PANEL); n++) {
@@ -176,7 +184,8 @@ void xbar_device_adc(const struct xbar *xbar, unsigned tile, enum xbar_direction
 
 		if (xbar->options.effects & XBAR_ADC_ERRORS)
 			normals = xbar_normals_at(xbar->options.seed, xbar_counter_word(XBAR_FOR_ADC, tile, n), line, 0);
-		gain[n] = 1.0f + ADC_GAIN_SIGMA * normals.sin;
-		offset[n] = ADC_OFFSET_SIGMA * normals.cos;
+		it->scale_quanta[direction][n] = (1.0f + ADC_GAIN_SIGMA * normals.sin) * scale;
+		it->scale_codes[direction][n] = it->scale_quanta[direction][n] * (float)xbar->profile->quanta;
+		it->offset[direction][n] = ADC_OFFSET_SIGMA * normals.cos;
 	}
 }

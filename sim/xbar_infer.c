@@ -16,7 +16,7 @@ struct job {
 	bool codes;               /* products of whole codes, inputs offset by XBAR_OFFSET; else of quanta */
 	unsigned input, inputs;   /* first of the inputs, and how many */
 	unsigned output, outputs; /* the same of outputs */
-	unsigned first, end;      /* the inputs in whole steps of 4 */
+	unsigned first, end;      /* the inputs in whole groups of XBAR_INPUTS */
 	const struct xbar_plane *weights, *variances; /* variances: NULL without XBAR_READ_NOISE */
 	bool noisy;
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
@@ -25,7 +25,6 @@ struct job {
 /* What a panel needs beside its weights, on the stack of the thread that computes it. */
 struct panel {
 	int32_t bias[XBAR_PANEL];
-	float scale[XBAR_PANEL];
 	float add[XBAR_CHUNK * XBAR_PANEL];
 	int32_t variance[XBAR_CHUNK * XBAR_PANEL];
 	uint8_t codes[XBAR_CHUNK * XBAR_PANEL * 2];
@@ -37,14 +36,6 @@ static unsigned square_shift(const struct job *job)
 	if (job->inference->bit_serial)
 		return 0;
 	return job->xbar->options.full_inputs ? 7 : 5;
-}
-
-/* Output codes that one input * quantum makes: a power of two. */
-static float output_per_quantum(const struct xbar *xbar)
-{
-	unsigned shift = xbar->profile->lsb_shift + (xbar->options.full_inputs ? 1 : 0);
-
-	return 1.0f / ((float)xbar->profile->quanta * (float)((uint64_t)1 << shift));
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
@@ -111,35 +102,32 @@ static struct xbar_product product_of(const struct job *job, const struct xbar_p
 	};
 }
 
-/* What XBAR_OFFSET added to the sums is taken back: kept for all inputs, else computed. */
-static void take_bias(const struct job *job, const struct xbar_product *product, unsigned number, int32_t *bias)
+static const int32_t no_bias[XBAR_PANEL];
+
+/* What takes back what XBAR_OFFSET adds to the sums: kept for all inputs, else computed. */
+static const int32_t *bias_of(const struct job *job, const struct xbar_product *product, unsigned number, int32_t *bias)
 {
-	static const int32_t zero[XBAR_PANEL];
 	struct xbar_product sum = *product;
 
-	if (!job->codes) {
-		memset(bias, 0, sizeof(zero));
-		return;
-	}
-	if (job->first == 0 && job->end == xbar_plane_inputs(job->xbar, job->direction)) {
-		memcpy(bias, job->weights->bias + (size_t)number * XBAR_PANEL, sizeof(zero));
-		return;
-	}
+	if (!job->codes)
+		return no_bias;
+	if (job->first == 0 && job->end == xbar_plane_inputs(job->xbar, job->direction))
+		return job->weights->bias + (size_t)number * XBAR_PANEL;
 	sum.inputs = job->xbar->offsets;
 	sum.vectors = 1;
-	sum.bias = zero;
+	sum.bias = no_bias;
 	sum.sums = bias;
 	job->xbar->kernel->sums(&sum);
 	for (unsigned n = 0; n < XBAR_PANEL; n++)
 		bias[n] = -bias[n];
+	return bias;
 }
 
 static void add_noise(const struct job *job, unsigned number, struct panel *panel)
 {
-	static const int32_t zero[XBAR_PANEL];
 	const struct xbar *xbar = job->xbar;
 	unsigned tile = job->inference->region.tile;
-	float scale = output_per_quantum(xbar), sigma = (float)xbar->options.output_noise_mlsb / 1000.0f;
+	float scale = xbar_device_output_per_quantum(xbar), sigma = (float)xbar->options.output_noise_mlsb / 1000.0f;
 	struct xbar_noise noise = {
 		.seed = xbar->options.seed,
 		.counter_word = xbar_counter_word(XBAR_FOR_OUTPUT, tile, 4 * number),
@@ -158,7 +146,7 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 		sum.inputs = xbar->squares;
 		sum.input_stride = job->end - job->first;
 		sum.vectors = job->vectors;
-		sum.bias = zero;
+		sum.bias = no_bias;
 		sum.sums = panel->variance;
 		xbar->kernel->sums(&sum);
 		noise.variance = panel->variance;
@@ -197,19 +185,16 @@ static void compute_panel(const struct job *job, unsigned number)
 	enum xbar_form codes = xbar->profile->weight_max <= 7 ? XBAR_NIBBLES : XBAR_CODES;
 	enum xbar_form form = job->codes ? codes : XBAR_WIDE;
 	struct xbar_product product = product_of(job, job->weights, number, !job->codes);
-	float scale = output_per_quantum(xbar) * (job->codes ? (float)xbar->profile->quanta : 1.0f);
+	const float *scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction];
 	struct panel panel;
 
-	take_bias(job, &product, number, panel.bias);
-	for (unsigned n = 0; n < XBAR_PANEL; n++)
-		panel.scale[n] = tile->gain[job->direction][number * XBAR_PANEL + n] * scale;
 	if (job->noisy)
 		add_noise(job, number, &panel);
 	product.inputs = xbar->inputs;
 	product.input_stride = input_stride(job);
 	product.vectors = job->vectors;
-	product.bias = panel.bias;
-	product.scale = panel.scale;
+	product.bias = bias_of(job, &product, number, panel.bias);
+	product.scale = scale + (size_t)number * XBAR_PANEL;
 	product.add = job->noisy ? panel.add : tile->offset[job->direction] + (size_t)number * XBAR_PANEL;
 	product.add_stride = job->noisy ? XBAR_PANEL : 0;
 	product.low = (int16_t)xbar->low;
@@ -274,8 +259,8 @@ static struct job job_of(struct xbar *xbar, const struct xbar_inference *inferen
 		.noisy = (xbar->options.effects & (XBAR_READ_NOISE | XBAR_OUTPUT_NOISE)) != 0,
 	};
 
-	job.first = job.input / 4 * 4;
-	job.end = xbar_padded(job.input + job.inputs, 4);
+	job.first = job.input / XBAR_INPUTS * XBAR_INPUTS;
+	job.end = xbar_padded(job.input + job.inputs, XBAR_INPUTS);
 	job.weights = xbar_plane_of(xbar, region->tile, job.direction, job.codes ? XBAR_OF_CODES : XBAR_OF_QUANTA);
 	if (xbar->options.effects & XBAR_READ_NOISE)
 		job.variances = xbar_plane_of(xbar, region->tile, job.direction, XBAR_OF_VARIANCES);
