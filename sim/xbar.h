@@ -22,7 +22,7 @@ struct xbar_profile {
 	unsigned tiles, rows, cols; /* at most 4096 tiles, 1024 rows, 1024 columns */
 	int weight_max;             /* weight codes are -weight_max..weight_max, in s8 */
 	int quanta;                 /* steps of conductance that make one code */
-	unsigned adc_bits;          /* outputs are signed: s8 up to 8 bits, else s16 */
+	unsigned adc_bits;          /* at most 15; outputs are signed: s8 up to 8 bits, else s16 */
 	unsigned lsb_shift;         /* one output code is 2^lsb_shift input * weight codes; twice that with full inputs */
 };
 
