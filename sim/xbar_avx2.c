@@ -53,8 +53,8 @@ AVX2_INLINE void add_inputs(struct sums *sums, unsigned i, const uint8_t *inputs
 	sums->high[i] = add_product(sums->high[i], spread, high, form);
 }
 
-AVX2_INLINE void add_step(struct sums *sums, const uint8_t *inputs, size_t stride, const uint8_t *weights, unsigned count,
-			  enum xbar_form form)
+AVX2_INLINE void add_step(struct sums *sums, const uint8_t *inputs, size_t stride, const uint8_t *weights,
+			  unsigned count, enum xbar_form form)
 {
 	__m256i low = load(weights), high = load(weights + 32);
 
@@ -86,7 +86,8 @@ AVX2_INLINE void widen(struct sums *sums, unsigned i, const struct sums *part)
 	sums->high[i] = _mm256_add_epi32(sums->high[i], _mm256_madd_epi16(part->high[i], one));
 }
 
-AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, unsigned count)
+AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
+			     unsigned count)
 {
 	for (size_t first = 0; first < product->steps; first += NIBBLE_STEPS) {
 		size_t left = product->steps - first;

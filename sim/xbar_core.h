@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of the analog crossbar model: state, kernels, and what its files share. Sections named are of docs/emulator.md. */
+/* Inside of the analog crossbar model: state, kernels, what its files share. Sections named are of docs/emulator.md. */
 #ifndef XBAR_CORE_H
 #define XBAR_CORE_H
 
@@ -96,8 +96,8 @@ enum xbar_content { XBAR_OF_CODES, XBAR_OF_QUANTA, XBAR_OF_VARIANCES, XBAR_CONTE
 enum xbar_direction { XBAR_FORWARD, XBAR_TRANSPOSED, XBAR_DIRECTIONS };
 
 /*
- * The weights of a tile in the order of the kernels: panels of 16 outputs, each [inputs / 4][16 outputs][4 inputs] of s8
- * or [inputs / 2][16 outputs][2 inputs] of s16. Inputs and outputs are padded with zeros. Made when first used.
+ * The weights of a tile in the order of the kernels: panels of 16 outputs, each [inputs / 4][16 outputs][4 inputs] of
+ * s8 or [inputs / 2][16 outputs][2 inputs] of s16. Inputs and outputs are padded with zeros. Made when first used.
  */
 struct xbar_plane {
 	bool valid;

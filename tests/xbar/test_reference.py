@@ -16,12 +16,12 @@ except ImportError:
 
 import xbar_ref
 
-EFFECTS = ["off", "write", "read", "drift", "write+drift", "stuck:0.05", "adc", "irdrop", "output:2.5", "pcm", "wan2022",
-           "read:pcm+output", "write:pcm+drift:pcm", "pcm+stuck+adc+irdrop+output", "wan2022+stuck:0.02+adc+irdrop+output:1",
-           "pristine", "wan2022+pristine"]
+EFFECTS = ["off", "write", "read", "drift", "write+drift", "stuck:0.05", "adc", "irdrop", "output:2.5", "pcm",
+           "wan2022", "read:pcm+output", "write:pcm+drift:pcm", "pcm+stuck+adc+irdrop+output",
+           "wan2022+stuck:0.02+adc+irdrop+output:1", "pristine", "wan2022+pristine"]
 # As in a custom line: tiles, rows, columns, largest weight, quanta, ADC bits, LSB.
-ODD_BOARDS = [(2, 1, 1, 127, 64, 8, 4), (1, 5, 17, 127, 64, 8, 7), (3, 33, 15, 7, 1024, 8, 4), (1, 70, 49, 127, 64, 12, 6),
-              (1, 129, 40, 7, 1024, 10, 3), (2, 23, 300, 127, 64, 6, 9)]
+ODD_BOARDS = [(2, 1, 1, 127, 64, 8, 4), (1, 5, 17, 127, 64, 8, 7), (3, 33, 15, 7, 1024, 8, 4),
+              (1, 70, 49, 127, 64, 12, 6), (1, 129, 40, 7, 1024, 10, 3), (2, 23, 300, 127, 64, 6, 9)]
 TIMES = [1, 60, 3600, 50000, 86400, 100000, 172800, 10 ** 6, 10 ** 9]
 
 
@@ -133,11 +133,11 @@ class Script:
         """Floats to the last bit: integer results hide most of them."""
         for _ in range(count):
             word, line, use = (self.random.getrandbits(n) for n in (31, 32, 60))
-            words = xbar_ref.philox(self.board.seed, [xbar_ref.U(word) + np.arange(4, dtype=xbar_ref.U)[None, :],
-                                                      xbar_ref.U(line),
-                                                      xbar_ref.U(use & 0xFFFFFFFF) + np.arange(2, dtype=xbar_ref.U)[:, None],
-                                                      xbar_ref.U(use >> 32)])
-            panel = np.concatenate([*xbar_ref.normals(words[0], words[1]), *xbar_ref.normals(words[2], words[3])], axis=1)
+            uses = use + np.arange(2, dtype=np.uint64)[:, None]
+            words = xbar_ref.philox(self.board.seed, np.broadcast_arrays(
+                word + np.arange(4, dtype=np.uint64)[None, :], np.uint64(line), uses, uses >> np.uint64(32)))
+            pairs = xbar_ref.normals(words[0], words[1]) + xbar_ref.normals(words[2], words[3])
+            panel = np.concatenate(pairs, axis=1)
             self.call(f"normals {self.board.seed} {word} {line} {use}",
                       panel.astype("<f4").tobytes().hex())
             for name, value in (("ln", 2 ** self.random.uniform(-30, 30)), ("exp", self.random.uniform(-80, 80))):

@@ -32,7 +32,11 @@ static struct moments moments_of(const double *value, size_t count, double about
 		square += off * off;
 		fourth += off * off * off * off;
 	}
-	return (struct moments){sum / (double)count, sqrt(square / (double)count), fourth * (double)count / (square * square)};
+	return (struct moments){
+		.mean = sum / (double)count,
+		.sigma = sqrt(square / (double)count),
+		.kurtosis = fourth * (double)count / (square * square),
+	};
 }
 
 /* Conductances in uS of the G+ cells of all pairs, which have one code. */
@@ -55,10 +59,17 @@ static const struct {
 	int code;
 	double target_us, sigma_us;
 } spreads[] = {
-	{"write:wan2022", 0, 0, 0, 0.348},      {"write:wan2022", 0, 25, 10, 2.258},   {"write:wan2022", 0, 50, 20, 2.023},
-	{"write:wan2022", 0, 100, 40, 1.103},   {"write:pcm", 0, 0, 0, 0.263},         {"write:pcm", 0, 25, 6.25, 0.681},
-	{"write:pcm", 0, 50, 12.5, 0.953},      {"write:pcm", 0, 100, 25, 1.055},      {"wan2022", 86400, 50, 20, 3.909},
-	{"write+drift", 86400, 100, 40, 2.651}, {"write+drift", 172800, 100, 40, 2.677},
+	{"write:wan2022", 0, 0, 0, 0.348},
+	{"write:wan2022", 0, 25, 10, 2.258},
+	{"write:wan2022", 0, 50, 20, 2.023},
+	{"write:wan2022", 0, 100, 40, 1.103},
+	{"write:pcm", 0, 0, 0, 0.263},
+	{"write:pcm", 0, 25, 6.25, 0.681},
+	{"write:pcm", 0, 50, 12.5, 0.953},
+	{"write:pcm", 0, 100, 25, 1.055},
+	{"wan2022", 86400, 50, 20, 3.909},
+	{"write+drift", 86400, 100, 40, 2.651},
+	{"write+drift", 172800, 100, 40, 2.677},
 };
 
 /* Cells of target 0 show half of the distribution: the other half is clipped to 0. */

@@ -21,7 +21,8 @@ START_TEST(test_philox)
 		uint32_t counter[4], expected[4];
 	} answers[] = {
 		{0, {0, 0, 0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-		{UINT64_MAX, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+		{UINT64_MAX, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+			{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
 		{0x299f31d0a4093822, {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
 			{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	};
@@ -39,10 +40,11 @@ END_TEST
 /* ---- kernels ----------------------------------------------------------------------------------------------------- */
 
 /* Fills two models with the same weights, and compares what they infer from the same inputs. */
-static void ck_assert_same(struct xbar *a, struct xbar *b, const struct xbar_region *region, bool transposed, size_t batch,
-			   uint64_t *seed)
+static void ck_assert_same(struct xbar *a, struct xbar *b, const struct xbar_region *region, bool transposed,
+			   size_t batch, uint64_t *seed)
 {
-	struct answer *of_a = answer_new(a, region, transposed, batch), *of_b = answer_new(b, region, transposed, batch);
+	struct answer *of_a = answer_new(a, region, transposed, batch);
+	struct answer *of_b = answer_new(b, region, transposed, batch);
 
 	answer_fill(of_a, seed);
 	memcpy(of_b->inputs, of_a->inputs, of_a->input_bytes);
@@ -78,14 +80,18 @@ static void compare_kernels(const struct xbar_profile *profile, const char *nois
 /* Every number of rows or columns around the sizes of steps and panels, in each form of product. */
 START_TEST(test_kernels_equal)
 {
-	static const unsigned sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129};
+	static const unsigned sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 63, 64, 65, 100, 127,
+		128, 129};
 	static const char *const noises[] = {"off", "output", ALL_NOISE};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		for (unsigned form = 0; form < 3; form++) {
-			struct xbar_profile profile = {.name = "test", .tiles = 1, .rows = sizes[i], .cols = sizes[(i * 7 + 5) % 23],
-				.weight_max = form == 1 ? 7 : 127, .quanta = form == 1 ? 1024 : 64, .adc_bits = i % 2 ? 8 : 10,
-				.lsb_shift = 6};
+			struct xbar_profile profile = {.name = "test", .tiles = 1, .rows = sizes[i], .lsb_shift = 6};
+
+			profile.cols = sizes[(i * 7 + 5) % 23];
+			profile.weight_max = form == 1 ? 7 : 127;
+			profile.quanta = form == 1 ? 1024 : 64;
+			profile.adc_bits = i % 2 ? 8 : 10;
 
 			compare_kernels(&profile, noises[i % 3], form == 2);
 		}
@@ -96,15 +102,16 @@ END_TEST
 /* The largest sums of each form: all codes at their rails, 1024 rows. */
 START_TEST(test_kernels_at_rails)
 {
-	static const struct xbar_profile wide = {.name = "test", .tiles = 1, .rows = 1024, .cols = 40, .weight_max = 127,
-		.quanta = 64, .adc_bits = 15, .lsb_shift = 9};
-	static const struct xbar_profile nibbles = {.name = "test", .tiles = 1, .rows = 1024, .cols = 40, .weight_max = 7,
-		.quanta = 1024, .adc_bits = 15, .lsb_shift = 5};
+	static const struct xbar_profile wide = {.name = "test", .tiles = 1, .rows = 1024, .cols = 40,
+		.weight_max = 127, .quanta = 64, .adc_bits = 15, .lsb_shift = 9};
+	static const struct xbar_profile nibbles = {.name = "test", .tiles = 1, .rows = 1024, .cols = 40,
+		.weight_max = 7, .quanta = 1024, .adc_bits = 15, .lsb_shift = 5};
 
 	for (unsigned trial = 0; trial < 16; trial++) {
 		const struct xbar_profile *profile = trial & 1u ? &nibbles : &wide;
 		bool full = trial & 2u;
-		struct xbar *xbar = board(profile, "off", full, trial & 8u && xbar_avx2() ? XBAR_SIMD_AVX2 : XBAR_SIMD_OFF, 1);
+		enum xbar_simd simd = trial & 8u && xbar_avx2() ? XBAR_SIMD_AVX2 : XBAR_SIMD_OFF;
+		struct xbar *xbar = board(profile, "off", full, simd, 1);
 		struct xbar_region region = {.rows = profile->rows, .cols = profile->cols};
 		int input = full ? 127 : 63, sign = trial & 4u ? -1 : 1;
 		double sum = 1024.0 * input * profile->weight_max * sign / (1 << (profile->lsb_shift + full));
@@ -217,7 +224,8 @@ START_TEST(test_codes_and_quanta_agree)
 {
 	const struct xbar_profile *profile = xbar_profile_find("xbar256");
 	struct xbar *xbar = board(profile, "off", false, XBAR_SIMD_AUTO, 1);
-	struct xbar_region part = {.row = 5, .rows = 251, .cols = 200}, odd = {.row = 0, .col = 255, .rows = 1, .cols = 1};
+	struct xbar_region part = {.row = 5, .rows = 251, .cols = 200};
+	struct xbar_region odd = {.row = 0, .col = 255, .rows = 1, .cols = 1};
 	struct xbar_cell cell = {.row = 0, .col = 255};
 	struct answer *before = answer_new(xbar, &part, false, 9), *after = answer_new(xbar, &part, false, 9);
 	const int8_t zero = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plays calls on the crossbar model, one a line, from standard input, and prints a line for each: what test_reference.py
- * compares. Numbers are decimal; codes are two hexadecimal digits each, without blanks between.
+ * Plays calls on the crossbar model, one a line, from standard input, and prints a line for each: what
+ * test_reference.py compares. Numbers are decimal; codes are two hexadecimal digits each, without blanks between.
  *
  * new PROFILE SEED NOISE FULL          custom TILES ROWS COLS MAX QUANTA ADC LSB SEED NOISE FULL
  * write TILE ROW COL ROWS COLS CODES   read TILE ROW COL ROWS COLS USE   add TILE ROW COL DELTA
@@ -225,8 +225,9 @@ static void play_sweep(struct player *player)
 static void play_normals(struct player *player)
 {
 	float add[2 * XBAR_PANEL], offset[XBAR_PANEL] = {0};
-	struct xbar_noise noise = {.seed = strtoull(word(), NULL, 10), .vectors = 2, .floor = 1, .offset = offset, .add = add};
+	struct xbar_noise noise = {.vectors = 2, .floor = 1, .offset = offset, .add = add};
 
+	noise.seed = strtoull(word(), NULL, 10);
 	noise.counter_word = (uint32_t)number();
 	noise.line = (uint32_t)number();
 	noise.first_vector = strtoull(word(), NULL, 10);

@@ -13,14 +13,16 @@ uint32_t random_word(uint64_t *seed)
 
 struct xbar_region random_region(const struct xbar_profile *profile, uint64_t *seed)
 {
-	struct xbar_region region = {.rows = 1 + random_word(seed) % profile->rows, .cols = 1 + random_word(seed) % profile->cols};
+	struct xbar_region region = {.rows = 1 + random_word(seed) % profile->rows};
 
+	region.cols = 1 + random_word(seed) % profile->cols;
 	region.row = random_word(seed) % (profile->rows - region.rows + 1);
 	region.col = random_word(seed) % (profile->cols - region.cols + 1);
 	return region;
 }
 
-struct xbar *board(const struct xbar_profile *profile, const char *noise, bool full, enum xbar_simd simd, unsigned threads)
+struct xbar *board(const struct xbar_profile *profile, const char *noise, bool full, enum xbar_simd simd,
+		   unsigned threads)
 {
 	struct xbar_options options = {.seed = 11, .full_inputs = full, .simd = simd, .threads = threads};
 	char error[XBAR_NOISE_ERROR_SIZE];
@@ -51,10 +53,11 @@ void write_all(struct xbar *xbar, unsigned tile, uint64_t *seed)
 {
 	const struct xbar_profile *profile = xbar_profile(xbar);
 	size_t count = (size_t)profile->rows * profile->cols;
+	unsigned max = (unsigned)profile->weight_max;
 	int8_t *codes = buffer(count);
 
 	for (size_t i = 0; i < count; i++)
-		codes[i] = (int8_t)((int)(random_word(seed) % (2u * (unsigned)profile->weight_max + 1)) - profile->weight_max);
+		codes[i] = (int8_t)((int)(random_word(seed) % (2 * max + 1)) - (int)max);
 	write_codes(xbar, tile, codes);
 	free(codes);
 }
