@@ -2,7 +2,7 @@
 /*
  * What inference on the analog crossbar model costs: DAC, products and ADC together, against OpenBLAS's sgemm (sgemv
  * for one vector), which computes the products alone; noise against none; two threads against one. What differs from
- * the plain C model, or from the sums of sgemm, is FAIL. OPENBLAS_CORETYPE must be unset: OpenBLAS chooses its best kernel.
+ * the plain C model, or from the sums of sgemm, is FAIL. With OPENBLAS_CORETYPE unset, OpenBLAS takes its best kernel.
  */
 #include <cblas.h>
 #include <math.h>
@@ -287,11 +287,18 @@ static void count_products(xbar_product_fn product, uint64_t count)
 	static const int32_t no_bias[XBAR_PANEL];
 	uint8_t *weights = memory((size_t)256 * XBAR_PANEL), *inputs = memory((size_t)32 * 256);
 	uint8_t *outputs = memory(sizeof(int32_t) * 32 * XBAR_PANEL), *clipped = memory(2 * 32);
-	const struct xbar_product panel = {.weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256,
-		.vectors = 32, .bias = no_bias, .scale = zero, .add = zero, .low = -128, .high = 127, .outputs = outputs,
-		.output_stride = 2 * XBAR_PANEL, .clipped = clipped, .clipped_stride = 2,
-		.sums = (int32_t *)(void *)outputs};
+	struct xbar_product panel = {.weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256};
 
+	panel.vectors = 32;
+	panel.bias = no_bias;
+	panel.scale = panel.add = zero;
+	panel.low = -128;
+	panel.high = 127;
+	panel.outputs = outputs;
+	panel.output_stride = 2 * XBAR_PANEL;
+	panel.clipped = clipped;
+	panel.clipped_stride = 2;
+	panel.sums = (int32_t *)(void *)outputs;
 	for (uint64_t i = 0; i < count; i++)
 		product(&panel);
 	free(weights);
