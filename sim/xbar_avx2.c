@@ -280,18 +280,17 @@ AVX2_INLINE void make_keys(uint64_t seed, struct keys *keys)
 	}
 }
 
-AVX2_INLINE void philox(const struct keys *keys, __m256i word[4])
+/* A round of eight counters. */
+AVX2_INLINE void mix(__m256i word[4], __m256i even_key, __m256i odd_key)
 {
-	for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
-		__m256i low0, low1;
-		__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
-		__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
+	__m256i low0, low1;
+	__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
+	__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
 
-		word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), keys->even[round]);
-		word[1] = low1;
-		word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), keys->odd[round]);
-		word[3] = low0;
-	}
+	word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), even_key);
+	word[1] = low1;
+	word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), odd_key);
+	word[3] = low0;
 }
 
 #define HORNER(c) p = _mm256_add_ps(_mm256_mul_ps(p, y), _mm256_set1_ps(c));
@@ -339,44 +338,75 @@ AVX2_INLINE void box_muller(__m256i radius, __m256i angle, __m256 *sine, __m256 
 }
 
 /* Eight outputs: sigma * normal + offset. */
-AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal)
+AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal, __m256 sigma)
 {
-	__m256 variance = _mm256_setzero_ps(), sigma;
 	size_t at = vector * XBAR_PANEL + first;
 
-	if (noise->variance)
-		variance = _mm256_cvtepi32_ps(load(noise->variance + at));
-	sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
-					     _mm256_set1_ps(noise->floor)));
-	_mm256_storeu_ps(noise->add + at, _mm256_add_ps(_mm256_mul_ps(sigma, normal),
-							_mm256_loadu_ps(noise->offset + first)));
+	if (noise->variance) {
+		__m256 variance = _mm256_cvtepi32_ps(load(noise->variance + at));
+
+		sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
+						     _mm256_set1_ps(noise->floor)));
+	}
+	_mm256_storeu_ps(noise->add + at,
+			 _mm256_add_ps(_mm256_mul_ps(sigma, normal), _mm256_loadu_ps(noise->offset + first)));
 }
 
-/* Four lanes of the generator are a vector: two vectors at a time, the second one may be past the end. */
+/* Counters of the four lanes of two vectors. */
+AVX2_INLINE void make_counters(const struct xbar_noise *noise, size_t vector, __m256i word[4])
+{
+	uint64_t use = noise->first_vector + vector, next = use + 1;
+
+	word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word),
+				   _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
+	word[1] = _mm256_set1_epi32((int32_t)noise->line);
+	word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
+	word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
+}
+
+/* Two vectors of noise, the second one only if it is there. */
+AVX2_INLINE void add_normals(const struct xbar_noise *noise, size_t vector, const __m256i word[4], __m256 sigma)
+{
+	__m256 a, b, c, d;
+
+	box_muller(word[0], word[1], &a, &b);
+	box_muller(word[2], word[3], &c, &d);
+	add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20), sigma);
+	add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20), sigma);
+	if (vector + 1 == noise->vectors)
+		return;
+	add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31), sigma);
+	add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31), sigma);
+}
+
+/* Four vectors at a time, whose generators run side by side: one alone would wait for its own multiplications. */
 AVX2 static void noise(const struct xbar_noise *noise)
 {
-	const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3);
+	const struct xbar_noise own = *noise;
+	const __m256 sigma = _mm256_sqrt_ps(_mm256_set1_ps(own.floor));
 	struct keys keys;
+	size_t vector = 0;
 
-	make_keys(noise->seed, &keys);
-	for (size_t vector = 0; vector < noise->vectors; vector += 2) {
-		uint64_t use = noise->first_vector + vector, next = use + 1;
-		__m256i word[4];
-		__m256 a, b, c, d;
+	make_keys(own.seed, &keys);
+	for (; vector + 2 < own.vectors; vector += 4) {
+		__m256i one[4], two[4];
 
-		word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word), lanes);
-		word[1] = _mm256_set1_epi32((int32_t)noise->line);
-		word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
-		word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
-		philox(&keys, word);
-		box_muller(word[0], word[1], &a, &b);
-		box_muller(word[2], word[3], &c, &d);
-		add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20));
-		add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20));
-		if (vector + 1 == noise->vectors)
-			return;
-		add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31));
-		add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31));
+		make_counters(&own, vector, one);
+		make_counters(&own, vector + 2, two);
+		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
+			mix(one, keys.even[round], keys.odd[round]);
+			mix(two, keys.even[round], keys.odd[round]);
+		}
+		add_normals(&own, vector, one, sigma);
+		add_normals(&own, vector + 2, two, sigma);
+	}
+	if (vector < own.vectors) {
+		__m256i last[4];
+
+		make_counters(&own, vector, last);
+		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++)
+			mix(last, keys.even[round], keys.odd[round]);
+		add_normals(&own, vector, last, sigma);
 	}
 }
 
