@@ -19,7 +19,10 @@ struct job {
 	unsigned first, end;      /* the inputs in whole groups of XBAR_INPUTS */
 	const struct xbar_plane *weights, *variances; /* variances: NULL without XBAR_READ_NOISE */
 	bool noisy;
+	xbar_product_fn multiply;
+	unsigned code_bytes;      /* of an output */
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
+	struct xbar_product product;
 };
 
 /* What a panel needs beside its weights, on the stack of the thread that computes it. */
@@ -91,15 +94,12 @@ static bool load_chunk(const struct job *job)
 
 /* ---- a panel ----------------------------------------------------------------------------------------------------- */
 
-/* The panel's weights from the job's first input on, in steps of `depth` inputs; no vectors yet. */
-static struct xbar_product product_of(const struct job *job, const struct xbar_plane *plane, unsigned number, bool wide)
+/* A panel's weights from the job's first input on. */
+static const uint8_t *panel_of(const struct job *job, const struct xbar_plane *plane, unsigned number, bool wide)
 {
-	size_t plane_inputs = xbar_plane_inputs(job->xbar, job->direction), bytes = wide ? 2 : 1;
+	size_t plane_inputs = xbar_plane_inputs(job->xbar, job->direction);
 
-	return (struct xbar_product){
-		.weights = plane->data + (number * plane_inputs + job->first) * XBAR_PANEL * bytes,
-		.steps = (job->end - job->first) / (wide ? 2u : 4u),
-	};
+	return plane->data + (number * plane_inputs + job->first) * XBAR_PANEL * (wide ? 2 : 1);
 }
 
 static const int32_t no_bias[XBAR_PANEL];
@@ -140,14 +140,17 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 	};
 
 	if (job->variances) {
-		struct xbar_product sum = product_of(job, job->variances, number, false);
 		int exponent = xbar->tiles[tile].variance_exponent + (int)square_shift(job);
+		struct xbar_product sum = {
+			.weights = panel_of(job, job->variances, number, false),
+			.steps = (job->end - job->first) / 4u,
+			.inputs = xbar->squares,
+			.input_stride = job->end - job->first,
+			.vectors = job->vectors,
+			.bias = no_bias,
+			.sums = panel->variance,
+		};
 
-		sum.inputs = xbar->squares;
-		sum.input_stride = job->end - job->first;
-		sum.vectors = job->vectors;
-		sum.bias = no_bias;
-		sum.sums = panel->variance;
 		xbar->kernel->sums(&sum);
 		noise.variance = panel->variance;
 		noise.unit = ((float)((uint64_t)1 << exponent) * scale) * scale;
@@ -175,38 +178,53 @@ static void scatter(const struct job *job, unsigned number, const struct panel *
 	}
 }
 
-static void compute_panel(const struct job *job, unsigned number)
+/* What the products of all panels have in common. */
+static struct xbar_product common_product(const struct job *job)
 {
 	const struct xbar *xbar = job->xbar;
-	const struct xbar_tile *tile = &xbar->tiles[job->inference->region.tile];
-	unsigned bytes = xbar_output_bytes(xbar), output = number * XBAR_PANEL - job->output;
-	size_t bits = (job->outputs + 7) / 8;
+
+	return (struct xbar_product){
+		.steps = (job->end - job->first) / (job->codes ? 4u : 2u),
+		.inputs = xbar->inputs,
+		.input_stride = input_stride(job),
+		.vectors = job->vectors,
+		.add_stride = job->noisy ? XBAR_PANEL : 0,
+		.low = (int16_t)xbar->low,
+		.high = (int16_t)xbar->high,
+		.output_stride = job->outputs * xbar_output_bytes(xbar),
+		.clipped_stride = (job->outputs + 7) / 8,
+	};
+}
+
+static void compute_panel(const struct job *job, unsigned number)
+{
+	const struct xbar_tile *tile = &job->xbar->tiles[job->inference->region.tile];
+	unsigned bytes = job->code_bytes, output = number * XBAR_PANEL - job->output;
 	bool whole = number * XBAR_PANEL >= job->output && output + XBAR_PANEL <= job->outputs && output % 8 == 0;
-	enum xbar_form codes = xbar->profile->weight_max <= 7 ? XBAR_NIBBLES : XBAR_CODES;
-	enum xbar_form form = job->codes ? codes : XBAR_WIDE;
-	struct xbar_product product = product_of(job, job->weights, number, !job->codes);
-	const float *scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction];
+	size_t at = (size_t)number * XBAR_PANEL;
+	struct xbar_product product = job->product;
 	struct panel panel;
 
-	if (job->noisy)
-		add_noise(job, number, &panel);
-	product.inputs = xbar->inputs;
-	product.input_stride = input_stride(job);
-	product.vectors = job->vectors;
+	product.weights = panel_of(job, job->weights, number, !job->codes);
 	product.bias = bias_of(job, &product, number, panel.bias);
-	product.scale = scale + (size_t)number * XBAR_PANEL;
-	product.add = job->noisy ? panel.add : tile->offset[job->direction] + (size_t)number * XBAR_PANEL;
-	product.add_stride = job->noisy ? XBAR_PANEL : 0;
-	product.low = (int16_t)xbar->low;
-	product.high = (int16_t)xbar->high;
-	product.outputs = whole ? (uint8_t *)job->inference->outputs + (job->chunk * job->outputs + output) * bytes
-				: panel.codes;
-	product.output_stride = (whole ? job->outputs : XBAR_PANEL) * bytes;
-	product.clipped = whole ? job->inference->clipped + job->chunk * bits + output / 8 : panel.clipped;
-	product.clipped_stride = whole ? bits : 2;
-	(bytes == 2 ? xbar->kernel->s16 : xbar->kernel->s8)[form](&product);
-	if (!whole)
-		scatter(job, number, &panel, bytes);
+	product.scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction] + at;
+	product.add = tile->offset[job->direction] + at;
+	if (job->noisy) {
+		add_noise(job, number, &panel);
+		product.add = panel.add;
+	}
+	if (whole) {
+		product.outputs = (uint8_t *)job->inference->outputs + job->chunk * product.output_stride + output * bytes;
+		product.clipped = job->inference->clipped + job->chunk * product.clipped_stride + output / 8;
+		job->multiply(&product);
+		return;
+	}
+	product.outputs = panel.codes;
+	product.output_stride = (size_t)XBAR_PANEL * bytes;
+	product.clipped = panel.clipped;
+	product.clipped_stride = 2;
+	job->multiply(&product);
+	scatter(job, number, &panel, bytes);
 }
 
 /* ---- the batch --------------------------------------------------------------------------------------------------- */
@@ -243,6 +261,13 @@ static void compute_chunk(struct job *job)
 		compute_part(job, part);
 }
 
+static xbar_product_fn choose_product(const struct xbar *xbar, bool codes)
+{
+	enum xbar_form of_codes = xbar->profile->weight_max <= 7 ? XBAR_NIBBLES : XBAR_CODES;
+
+	return (xbar_output_bytes(xbar) == 2 ? xbar->kernel->s16 : xbar->kernel->s8)[codes ? of_codes : XBAR_WIDE];
+}
+
 static struct job job_of(struct xbar *xbar, const struct xbar_inference *inference)
 {
 	const struct xbar_region *region = &inference->region;
@@ -256,9 +281,11 @@ static struct job job_of(struct xbar *xbar, const struct xbar_inference *inferen
 		.inputs = forward ? region->rows : region->cols,
 		.output = forward ? region->col : region->row,
 		.outputs = forward ? region->cols : region->rows,
+		.code_bytes = xbar_output_bytes(xbar),
 		.noisy = (xbar->options.effects & (XBAR_READ_NOISE | XBAR_OUTPUT_NOISE)) != 0,
 	};
 
+	job.multiply = choose_product(xbar, job.codes);
 	job.first = job.input / XBAR_INPUTS * XBAR_INPUTS;
 	job.end = xbar_padded(job.input + job.inputs, XBAR_INPUTS);
 	job.weights = xbar_plane_of(xbar, region->tile, job.direction, job.codes ? XBAR_OF_CODES : XBAR_OF_QUANTA);
@@ -278,6 +305,7 @@ bool xbar_infer(struct xbar *xbar, const struct xbar_inference *inference)
 		job.vectors = left < XBAR_CHUNK ? left : XBAR_CHUNK;
 		if (!load_chunk(&job))
 			return false;
+		job.product = common_product(&job);
 		compute_chunk(&job);
 	}
 	xbar_trace(xbar, -(int32_t)XBAR_READ_UV);
