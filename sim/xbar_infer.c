@@ -19,6 +19,7 @@ struct job {
 	unsigned first, end;      /* the inputs in whole groups of XBAR_INPUTS */
 	const struct xbar_plane *weights, *variances; /* variances: NULL without XBAR_READ_NOISE */
 	bool noisy;
+	uint8_t *outputs_at;      /* outputs of the whole batch */
 	xbar_product_fn multiply;
 	unsigned code_bytes;      /* of an output */
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
@@ -161,7 +162,7 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 /* Outputs of a panel that is not whole, or does not begin with a byte of bits: into their places one by one. */
 static void scatter(const struct job *job, unsigned number, const struct panel *panel, size_t bytes)
 {
-	uint8_t *outputs = (uint8_t *)job->inference->outputs + job->chunk * job->outputs * bytes;
+	uint8_t *outputs = job->outputs_at + job->chunk * job->outputs * bytes;
 	size_t bits = (job->outputs + 7) / 8;
 	uint8_t *clipped = job->inference->clipped + job->chunk * bits;
 
@@ -214,7 +215,7 @@ static void compute_panel(const struct job *job, unsigned number)
 		product.add = panel.add;
 	}
 	if (whole) {
-		product.outputs = (uint8_t *)job->inference->outputs + job->chunk * product.output_stride + output * bytes;
+		product.outputs = job->outputs_at + job->chunk * product.output_stride + output * bytes;
 		product.clipped = job->inference->clipped + job->chunk * product.clipped_stride + output / 8;
 		job->multiply(&product);
 		return;
@@ -281,6 +282,7 @@ static struct job job_of(struct xbar *xbar, const struct xbar_inference *inferen
 		.inputs = forward ? region->rows : region->cols,
 		.output = forward ? region->col : region->row,
 		.outputs = forward ? region->cols : region->rows,
+		.outputs_at = inference->outputs,
 		.code_bytes = xbar_output_bytes(xbar),
 		.noisy = (xbar->options.effects & (XBAR_READ_NOISE | XBAR_OUTPUT_NOISE)) != 0,
 	};
