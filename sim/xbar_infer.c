@@ -173,7 +173,7 @@ static void scatter(const struct job *job, unsigned number, const struct panel *
 			if (output >= job->outputs)
 				continue;
 			memcpy(outputs + output * bytes, panel->codes + (vector * XBAR_PANEL + n) * bytes, bytes);
-			bit = panel->clipped[2 * vector + n / 8] >> n % 8 & 1u;
+			bit = (unsigned)panel->clipped[2 * vector + n / 8] >> n % 8 & 1u;
 			clipped[output / 8] = (uint8_t)(clipped[output / 8] | bit << output % 8);
 		}
 	}
