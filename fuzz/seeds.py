@@ -39,6 +39,29 @@ SESSIONS = {
 }
 
 
+def link_input(opcodes):
+    """A board that has everything, and good answers to what fuzz/link.c asks it."""
+    def record(tag, value):
+        return struct.pack("<HH", tag, len(value)) + value
+
+    ops = sorted(code for name, code in opcodes.items() if code > 4 and name != "EVENTS")
+    codes = struct.pack("<iiBB", -7, 7, 4, 1)
+    records = b"".join([
+        record(0x02, b"seed"), record(0x08, struct.pack(f"<{len(ops)}H", *ops)),
+        record(0x10, struct.pack("<4H", 1, 4, 4, 1)),
+        record(0x11, codes), record(0x12, codes + struct.pack("<HI", 3, 4)), record(0x13, codes),
+        record(0x14, struct.pack("<H6i", 1, 0, 9, 0, 9, -9, 9)),
+        record(0x15, struct.pack("<HhhHHIQ", 7, 1, 9, 3, 3, 8, 1)),
+        record(0x20, struct.pack("<6I", 9, 1, 1, 9, 1, 2)), record(0x21, struct.pack("<4I", 1, 9, 2, 8)),
+        record(0x22, struct.pack("<HI", 0, 1)), record(0x30, struct.pack("<BBqq", 2, 3, -5, 5) + b"gain\0dB\0a gain"),
+        record(0x31, b"\xffheat\0degC\0of it"), record(0x32, b"pulses\0applied")])
+    answers = [b"\1", bytes(4), b"\5\1", NEURON, b"", struct.pack("<3I", 1, 1, 1),
+               struct.pack("<4IIHH", 0, 1, 1, 1, 0, 0, 3), struct.pack("<3Q", 1, 2, 3), b"", struct.pack("<q", 5),
+               struct.pack("<I", 4), struct.pack("<I8i", 0, *range(8)), struct.pack("<I", 77),
+               struct.pack("<5I", *range(5)), b""]
+    return struct.pack(">H", len(records)) + records, [struct.pack(">BBH", 0, 0, len(tail)) + tail for tail in answers]
+
+
 def step(kind, opcode, payload):
     return struct.pack("<BHH", kind, opcode, len(payload)) + payload
 
@@ -65,6 +88,14 @@ def main():
     files["cobs/long"] = bytes([3]) + bytes(range(1, 256)) * 2 + bytes(3) + bytes(range(1, 255))
     for number in range(2 * len(opcodes) + 24):
         files[f"messages/record{number}"] = bytes([number]) + bytes((7 * number + i) % 256 for i in range(44))
+    records, answers = link_input(opcodes)
+    files["link/good"] = records + b"".join(answers)
+    files["link/errors"] = records + b"".join(struct.pack(">BBH", 1, 1 + i % 17, 8) + b"\5\0\0\0why."
+                                              for i in range(40))
+    files["link/lost"] = records + b"".join(struct.pack(">BBH", 4 if i % 3 else 3, 0, 20) + bytes(20) + answer
+                                            for i, answer in enumerate(answers))
+    files["link/short"] = records + b"".join(answer[:-1] + b"\5" for answer in answers)
+    files["link/gone"] = records[:-9]
     for name, content in files.items():
         path = ROOT / "fuzz/corpus" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,8 @@ class Includes(Tree):
                 ("drivers/a/a.c", '"a.h"'), ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
                 ("tools/probe.c", "<nmhal/nmhal.h>"), ("tools/probe.c", "<jansson.h>"), ("sim/a.c", '"chip.h"'),
                 ("nmlink/a.c", "<stdint.h>"), ("nmlink/a.c", '"frame.h"'),
-                ("examples/firmware/f.c", '"nmlink/frame.h"'),
+                ("examples/firmware/f.c", '"nmlink/frame.h"'), ("drivers/link/l.c", '"nmlink/frame.h"'),
+                ("tools/conformance/c.c", "<nmhal/driver.h>"), ("tools/conformance/c.c", '"nmlink/frame.h"'),
                 ("bench/b.c", '"sim/chip.h"'), ("drivers/ftdi/f.c", "<libftdi1/ftdi.h>")]:
             with self.subTest(name=name, include=include):
                 self.put(name, f"#include {include}\n")
@@ -58,8 +59,10 @@ class Includes(Tree):
                 ("sim/a.c", '"hal/hal.h"'), ("sim/a.c", "<nmhal/driver.h>"), ("sim/a.c", '"a.h"'),
                 ("drivers/a/a.c", '"hal/hal.h"'), ("drivers/a/a.c", '"drivers/b/b.h"'),
                 ("drivers/odin/o.c", "<libftdi1/ftdi.h>"), ("drivers/link/l.c", "<libusb.h>"),
-                ("drivers/odin/o.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),
+                ("drivers/odin/o.c", '"sim/chip.h"'), ("drivers/odin/o.c", '"nmlink/frame.h"'),
+                ("drivers/link/l.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),
                 ("tools/probe.c", '"hal/hal.h"'), ("examples/e.c", "<nmhal/driver.h>"),
+                ("tools/conformance/c.c", '"hal/hal.h"'), ("tools/cmd_a.c", '"nmlink/frame.h"'),
                 ("tests/client/c.c", '"hal.h"'), ("include/nmhal/x.h", "<pthread.h>")]:
             with self.subTest(name=name, include=include):
                 self.put(name, f"int x;\n#  include {include}\n")
