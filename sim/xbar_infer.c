@@ -124,7 +124,7 @@ static const int32_t *bias_of(const struct job *job, const struct xbar_product *
 	return bias;
 }
 
-static void add_noise(const struct job *job, unsigned number, struct panel *panel)
+static void add_noise(const struct job *job, unsigned number, int32_t *variance, float *add)
 {
 	const struct xbar *xbar = job->xbar;
 	unsigned tile = job->inference->region.tile;
@@ -137,7 +137,7 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 		.vectors = job->vectors,
 		.offset = xbar->tiles[tile].offset[job->direction] + (size_t)number * XBAR_PANEL,
 		.floor = xbar->options.effects & XBAR_OUTPUT_NOISE ? sigma * sigma : 0.0f,
-		.add = panel->add,
+		.add = add,
 	};
 
 	if (job->variances) {
@@ -149,11 +149,11 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 			.input_stride = job->end - job->first,
 			.vectors = job->vectors,
 			.bias = no_bias,
-			.sums = panel->variance,
+			.sums = variance,
 		};
 
 		xbar->kernel->sums(&sum);
-		noise.variance = panel->variance;
+		noise.variance = variance;
 		noise.unit = ((float)((uint64_t)1 << exponent) * scale) * scale;
 	}
 	xbar->kernel->noise(&noise);
@@ -211,7 +211,7 @@ static void compute_panel(const struct job *job, unsigned number)
 	product.scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction] + at;
 	product.add = tile->offset[job->direction] + at;
 	if (job->noisy) {
-		add_noise(job, number, &panel);
+		add_noise(job, number, panel.variance, panel.add);
 		product.add = panel.add;
 	}
 	if (whole) {

@@ -34,7 +34,7 @@
 	TERM(0x1.555554p-2f)
 
 /* sin(t) = t + t^3 * polynomial(t^2), cos(t) = 1 - t^2 / 2 + t^4 * polynomial(t^2), |t| <= pi / 4; Cephes. */
-#define XBAR_SIN_FIRST      -0x1.9943f2p-13f
+#define XBAR_SIN_FIRST      (-0x1.9943f2p-13f)
 #define XBAR_SIN_REST(TERM) TERM(0x1.11073cp-7f) TERM(-0x1.555546p-3f)
 #define XBAR_COS_FIRST      0x1.99eb9cp-16f
 #define XBAR_COS_REST(TERM) TERM(-0x1.6c0c34p-10f) TERM(0x1.55554ap-5f)

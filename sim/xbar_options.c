@@ -5,17 +5,12 @@
 
 #include "sim/xbar.h"
 
-#define PROFILE(NAME, TILES, SIZE, MAX, QUANTA, ADC_BITS, LSB_SHIFT)                                                   \
-	{                                                                                                              \
-		.name = NAME, .tiles = TILES, .rows = SIZE, .cols = SIZE, .weight_max = MAX, .quanta = QUANTA,         \
-		.adc_bits = ADC_BITS, .lsb_shift = LSB_SHIFT,                                                          \
-	}
-
+/* Name, tiles, rows, columns, largest weight, quanta, ADC bits, LSB. */
 static const struct xbar_profile profiles[] = {
-	PROFILE("xbar8", 1, 8, 127, 64, 8, 8),
-	PROFILE("xbar64", 4, 64, 7, 1024, 8, 5),
-	PROFILE("xbar256", 4, 256, 127, 64, 8, 10),
-	PROFILE("xbar1024", 1, 1024, 127, 64, 10, 9),
+	{"xbar8", 1, 8, 8, 127, 64, 8, 8},
+	{"xbar64", 4, 64, 64, 7, 1024, 8, 5},
+	{"xbar256", 4, 256, 256, 127, 64, 8, 10},
+	{"xbar1024", 1, 1024, 1024, 127, 64, 10, 9},
 };
 
 const struct xbar_profile *xbar_profile_at(size_t index)

@@ -339,6 +339,21 @@ START_TEST(test_noise_text)
 }
 END_TEST
 
+START_TEST(test_environment_chooses_the_kernel)
+{
+	struct xbar_options options = {.simd = XBAR_SIMD_AUTO};
+	struct xbar *xbar;
+
+	setenv("NMHAL_SIMD", "off", 1);
+	xbar = xbar_new(xbar_profile_find("xbar8"), &options);
+	ck_assert_str_eq(xbar_kernel(xbar), "plain");
+	xbar_free(xbar);
+	setenv("NMHAL_SIMD", "neon", 1);
+	ck_assert_ptr_null(xbar_new(xbar_profile_find("xbar8"), &options));
+	unsetenv("NMHAL_SIMD");
+}
+END_TEST
+
 START_TEST(test_profiles)
 {
 	size_t count = 0;
@@ -371,6 +386,7 @@ int main(void)
 	tcase_add_test(tcase, test_time_only_grows);
 	tcase_add_test(tcase, test_forming_and_pulses);
 	tcase_add_test(tcase, test_noise_text);
+	tcase_add_test(tcase, test_environment_chooses_the_kernel);
 	tcase_add_test(tcase, test_profiles);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
