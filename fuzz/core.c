@@ -101,7 +101,7 @@ static uint16_t number(struct input *in)
 
 static const uint8_t *bytes(struct input *in, uint16_t *size)
 {
-	const uint8_t *p = in->p;
+	const uint8_t *p;
 
 	*size = number(in);
 	if (*size > in->left)

@@ -188,9 +188,9 @@ NMLINK_PLAIN(ramped, NMLINK_RAMPED)
 /* Where a field stands in its payload: the detail of EARG and ERANGE. */
 #define NMLINK_OFFSET(record, field) ((uint32_t)offsetof(struct nmlink_##record##_bytes, field))
 
-#define NMLINK_STATUS_ENUM(name, number, text)        NMLINK_##name = number,
-#define NMLINK_OP_ENUM(name, NAME, code, class, text) NMLINK_OP_##NAME = code,
-#define NMLINK_CAP_ENUM(name, NAME, tag, text)        NMLINK_TAG_##NAME = tag,
+#define NMLINK_STATUS_ENUM(name, number, text)        NMLINK_##name = (number),
+#define NMLINK_OP_ENUM(name, NAME, code, class, text) NMLINK_OP_##NAME = (code),
+#define NMLINK_CAP_ENUM(name, NAME, tag, text)        NMLINK_TAG_##NAME = (tag),
 enum nmlink_status { NMLINK_STATUSES(NMLINK_STATUS_ENUM) };
 enum nmlink_op { NMLINK_MESSAGES(NMLINK_OP_ENUM) };
 enum nmlink_tag { NMLINK_CAPS(NMLINK_CAP_ENUM) };

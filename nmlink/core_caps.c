@@ -132,15 +132,14 @@ static void put_record(struct sink *sink, const struct layout *layout, const voi
 		put(sink, tail, tail_size);
 }
 
-#define MEMBER(type, name, text)       { offsetof(cap_struct, name), sizeof(NMLINK_TYPE_##type) },
-#define COUNT_MEMBER(type, name, text) +1
+#define MEMBER(type, name, text) { offsetof(cap_struct, name), sizeof(NMLINK_TYPE_##type) },
 /* One entry more, for records without fields. */
 #define PUT_CAP(sink, name, NAME, cap)                                                                                 \
 	do {                                                                                                           \
 		typedef struct nmlink_##name##_cap cap_struct;                                                         \
 		static const struct member members[] = { NMLINK_##name##_CAP(MEMBER, NMLINK_NO_TAIL) { 0, 0 } };       \
 		static const struct layout layout = { members, NMLINK_TAG_##NAME,                                      \
-			0 NMLINK_##name##_CAP(COUNT_MEMBER, NMLINK_NO_TAIL), NMLINK_SIZE_##name##_cap };               \
+			sizeof(members) / sizeof(members[0]) - 1u, NMLINK_SIZE_##name##_cap };                         \
 		const cap_struct *of = cap;                                                                            \
 \
 		put_record(sink, &layout, of, of->tail, of->tail_size);                                                \
@@ -157,7 +156,7 @@ static void put_text(struct sink *sink, uint16_t tag, const char *text)
 
 	if (!text)
 		return;
-	while (text[size] && size < NMLINK_IDENTITY_TEXT)
+	while (size < NMLINK_IDENTITY_TEXT && text[size])
 		size++;
 	put_head(sink, tag, size);
 	if (size)

@@ -24,16 +24,14 @@ struct message {
 
 #define IS_SIGNED(type)              ((NMLINK_TYPE_##type)-1 < (NMLINK_TYPE_##type)1)
 #define FIELD_OF(type, name, text)   { #name, sizeof(NMLINK_TYPE_##type), IS_SIGNED(type) },
-#define COUNT_OF(type, name, text)   +1u
 /* One entry more, for records without fields. */
 #define END { "", 0, 0 }
 #define FIELDS_OF(name, NAME, code, class, text)                                                                       \
 	static const struct field name##_request[] = { NMLINK_##name##_REQUEST(FIELD_OF, NMLINK_NO_TAIL) END };        \
 	static const struct field name##_reply[] = { NMLINK_##name##_REPLY(FIELD_OF, NMLINK_NO_TAIL) END };
-#define RECORD_OF(name, LIST) { name, 0u LIST(COUNT_OF, NMLINK_NO_TAIL), NMLINK_SIZE_##name }
+#define RECORD_OF(name) { name, sizeof(name) / sizeof((name)[0]) - 1u, NMLINK_SIZE_##name }
 #define MESSAGE_OF(name, NAME, code, class, text)                                                                      \
-	{ #NAME, code, RECORD_OF(name##_request, NMLINK_##name##_REQUEST),                                             \
-		RECORD_OF(name##_reply, NMLINK_##name##_REPLY) },
+	{ #NAME, code, RECORD_OF(name##_request), RECORD_OF(name##_reply) },
 
 NMLINK_MESSAGES(FIELDS_OF)
 static const struct message messages[] = { NMLINK_MESSAGES(MESSAGE_OF) };
@@ -123,15 +121,13 @@ static void put_named(struct text *text, const char *name, uint64_t number)
 
 static void put_field(struct text *text, const struct field *field, const uint8_t *p)
 {
-	const uint32_t bits = 8u * field->size;
-	uint64_t number = 0;
-	bool negative;
+	const bool negative = field->is_signed && p[field->size - 1] & 0x80u;
+	uint64_t number = negative ? UINT64_MAX : 0;
 
-	for (uint32_t i = 0; i < field->size; i++)
-		number |= (uint64_t)p[i] << 8 * i;
-	negative = field->is_signed && number >> (bits - 1);
+	for (uint32_t i = field->size; i; i--)
+		number = number << 8 | p[i - 1];
 	if (negative)
-		number = (~number + 1) & (UINT64_MAX >> (64 - bits));
+		number = ~number + 1;
 	put_char(text, ' ');
 	put(text, field->name);
 	put_char(text, ' ');

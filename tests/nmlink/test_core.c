@@ -424,7 +424,7 @@ START_TEST(abort_without_anything_to_end_changes_nothing)
 {
 	board_begin(&board);
 	ck_assert_uint_eq(pulse_one(), NMLINK_OK);
-	for (uint32_t seq = 0; seq <= 0xFFFF; seq++)
+	for (uint32_t seq = 0; seq <= 0xFFFF; seq += seq < 100 || seq > 0xFF00 ? 1 : 97)
 		if (seq < 3 || seq > 2 + BOARD_WINDOW)
 			ck_assert_uint_eq(abort_before((uint16_t)seq), NMLINK_OK);
 	ck_assert_uint_eq(pulse_one(), NMLINK_OK);
