@@ -62,7 +62,7 @@ static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_in
 }
 
 static const struct nmlink_input_cap inputs = {-63, 63, 7, 1, 0, 65535, NULL, 0};
-static const struct nmlink_output_cap outputs = {-128, 127, 8, 1, NULL, 0};
+static const struct nmlink_output_cap outputs = {-128, 127, 8, 1, 0, NULL, 0};
 
 static void empty_close(void *self)
 {

@@ -378,7 +378,9 @@
 	NMLINK_CODES(FIELD)                                                                                            \
 	FIELD(u16, flags, "TRANSPOSED 1, BIT_SERIAL 2: what INFER may be asked for")                                   \
 	FIELD(u32, max_batch, "vectors of one INFER, as far as the frame has room")
-#define NMLINK_output_CAP(FIELD, TAIL) NMLINK_CODES(FIELD)
+#define NMLINK_output_CAP(FIELD, TAIL)                                                                                 \
+	NMLINK_CODES(FIELD)                                                                                            \
+	FIELD(u32, lsb_256ths, "input * weight codes that an output code counts, times 256; 0: not told")
 #define NMLINK_neuron_CAP(FIELD, TAIL)                                                                                 \
 	FIELD(u16, model, "1: linear leak toward 0, fires at potential >= threshold, resets to 0")                     \
 	FIELD(s32, threshold_min, "")                                                                                  \

@@ -272,7 +272,8 @@ static void describe(struct sim_board *board)
 	board->input = (struct nmlink_input_cap){-input_max, input_max, bits_of(input_max), 1,
 		NMLINK_INFER_TRANSPOSED | NMLINK_INFER_BIT_SERIAL, MAX_BATCH, NULL, 0};
 	board->output = (struct nmlink_output_cap){xbar_output_min(board->xbar), xbar_output_max(board->xbar),
-		(uint8_t)profile->adc_bits, (uint8_t)xbar_output_bytes(board->xbar), NULL, 0};
+		(uint8_t)profile->adc_bits, (uint8_t)xbar_output_bytes(board->xbar),
+		UINT32_C(256) << (profile->lsb_shift + xbar_options(board->xbar)->full_inputs), NULL, 0};
 	board->sense = (struct nmlink_sense_cap){.conductance_max_ps = xbar_conductance_max_ps(board->xbar),
 		.read_uv = XBAR_READ_UV};
 	d->model = profile->name;

@@ -488,6 +488,7 @@ static void tell_inference(const struct link_caps *caps, struct nmhal_device_cap
 	told->input_bits = caps->input.bits;
 	told->input_min = caps->input.min;
 	told->input_max = caps->input.max;
+	told->output_lsb = (double)caps->output.lsb_256ths / 256;
 	told->output_bits = caps->output.bits;
 	told->output_min = caps->output.min;
 	told->output_max = caps->output.max;

@@ -227,7 +227,7 @@ static enum nmlink_status current(struct nmlink_core *core, const struct nmlink_
 }
 
 static const struct nmlink_input_cap input_cap = {-100, 100, 8, 1, NMLINK_INFER_TRANSPOSED, 20, NULL, 0};
-static const struct nmlink_output_cap output_cap = {-1000, 1000, 11, 2, NULL, 0};
+static const struct nmlink_output_cap output_cap = {-1000, 1000, 11, 2, 384, NULL, 0};
 static const struct nmlink_neuron_cap neuron_cap = {1, 0, 1000, 0, 10, -500, 500, NULL, 0};
 static const struct nmlink_spikes_cap spikes_cap = {NMLINK_SPIKES_LEAK | NMLINK_SPIKES_VIRTUAL |
 	NMLINK_SPIKES_BACK_TO_BACK | NMLINK_SPIKES_STREAM, 1, 100, 11, 11, 0, 1000000, NULL, 0};

@@ -272,7 +272,7 @@ static enum nmlink_status vendor(struct nmlink_core *core, struct nmlink_vendor 
 /* ---- what it says of itself -------------------------------------------------------------------------------------- */
 
 static const struct nmlink_input_cap input = { -4, 3, 3, 1, NMLINK_INFER_TRANSPOSED, 5, NULL, 0 };
-static const struct nmlink_output_cap output = { -128, 127, 8, 1, NULL, 0 };
+static const struct nmlink_output_cap output = { -128, 127, 8, 1, 64 << 8, NULL, 0 };
 static const struct nmlink_neuron_cap neuron = { 1, 0, 1000, -8, 8, -500, 500, NULL, 0 };
 static const struct nmlink_spikes_cap spikes = {
 	.flags = NMLINK_SPIKES_LEAK | NMLINK_SPIKES_VIRTUAL | NMLINK_SPIKES_BACK_TO_BACK | NMLINK_SPIKES_STREAM,

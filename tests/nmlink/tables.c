@@ -187,7 +187,7 @@ static void ask(struct nmlink_core *core, uint8_t *frame, uint16_t op, uint16_t 
 static void print_exchange(void)
 {
 	static const struct nmlink_input_cap input = { -64, 63, 7, 1, 0, 8, NULL, 0 };
-	static const struct nmlink_output_cap output = { -128, 127, 8, 1, NULL, 0 };
+	static const struct nmlink_output_cap output = { -128, 127, 8, 1, 64 << 8, NULL, 0 };
 	static const struct nmlink_board board = {
 		.model = "demo",
 		.array = { 1, 2, 2, 1, NULL, 0 },
