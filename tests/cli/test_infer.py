@@ -105,7 +105,7 @@ class Infer(probe.ProbeTest):
                 (["infer", good, "-f", "x"], 2, "--first-vector x")]:
             with self.subTest(args=args):
                 self.assert_has(self.fails(code, "-u", self.uri, *args, program=FAULTY), part)
-        self.assert_has(self.fails(6, "-u", SIM, "infer", good), "no inference")
+        self.assert_has(self.fails(6, "-u", "sim:spike256", "infer", good), "no inference")
 
     def test_an_emulated_board_is_programmed_and_multiplies(self):
         uri = f"sim:xbar64,state={self.folder}/board.h5"
