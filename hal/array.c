@@ -179,7 +179,8 @@ static int lay_out(struct nmhal_array *array)
 	array->scale = calloc(array->n_out, sizeof(*array->scale));
 	array->line = calloc(widest, sizeof(*array->line));
 	array->vector = calloc(widest, sizeof(*array->vector));
-	if (!array->blocks || !array->w || !array->scale || !array->line || !array->vector)
+	array->factor = calloc(widest, sizeof(*array->factor));
+	if (!array->blocks || !array->w || !array->scale || !array->line || !array->vector || !array->factor)
 		return nm_no_memory(array->devs[0]->uri, "new array");
 	block = array->blocks;
 	for (uint32_t out = 0; out < array->n_out; out += array->tile_cols) {
@@ -306,6 +307,7 @@ void nmhal_array_free(nmhal_array *array)
 	free(array->sum);
 	free(array->line);
 	free(array->vector);
+	free(array->factor);
 	free(array->codes_in);
 	free(array->codes_out);
 	free(array->saturated);

@@ -36,7 +36,7 @@ struct nmhal_array {
 	bool has_w;
 	float *held, *sum; /* [n_out][n_in] on a device of real numbers, else NULL: what it holds; room to add */
 	int32_t *line;    /* [max(n_out, n_in)] */
-	float *vector;    /* likewise */
+	float *vector, *factor; /* likewise */
 	/* Room for one product, grown as needed. */
 	uint32_t room;    /* vectors */
 	void *codes_in, *codes_out;
@@ -58,8 +58,11 @@ void nm_array_quantise(const float *w, size_t count, float scale, int32_t q_max,
 int16_t nm_array_slice(const struct nmhal_array *array, int32_t q, uint32_t slice);
 /* How much a code of the slice counts: the whole is the sum over slices of weight * code. */
 int64_t nm_array_slice_weight(const struct nmhal_array *array, uint32_t slice);
-/* Input codes of a vector at element `index` of codes; returns the scale of a code. */
-float nm_array_encode(const struct nmhal_array *array, const float *x, size_t count, size_t index);
+/* Input codes of a vector, whose largest magnitude is given, at element `index` of codes_in; returns the scale of a code. */
+float nm_array_encode(const struct nmhal_array *array, const float *x, float largest, size_t count, size_t index);
+
+/* y = ((float)code * factor) * scale, of the output codes from element `index` on. */
+void nm_array_decode(const struct nmhal_array *array, size_t index, size_t count, const float *factor, float scale, float *y);
 
 /* ---- array_weights.c --------------------------------------------------------------------------------------------- */
 /* INVALID unless w is a matrix of finite numbers; fills in a stride of 0. */

@@ -74,16 +74,18 @@ size_t nm_array_not_finite(const float *v, size_t count)
 	return i;
 }
 
-void nm_array_quantise(const float *w, size_t count, float scale, int32_t q_max, int32_t *q)
+void nm_array_quantise(const float *restrict w, size_t count, float scale, int32_t q_max, int32_t *restrict q)
 {
+	const float limit = (float)q_max;
+
 	if (scale == 0) {
 		memset(q, 0, count * sizeof(*q));
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		const int32_t code = round_even(w[i] / scale);
+		const float low = w[i] / scale < -limit ? -limit : w[i] / scale;
 
-		q[i] = code > q_max ? q_max : code < -q_max ? -q_max : code;
+		q[i] = round_even(low > limit ? limit : low);
 	}
 }
 
@@ -110,26 +112,47 @@ int64_t nm_array_slice_weight(const struct nmhal_array *array, uint32_t slice)
 	return array->slices == 1 || slice == 1 ? 1 : radix(array);
 }
 
-/* Codes of a vector, in elements of one type. */
+/* Codes of a vector, in elements of one type. No x is so large that its code would leave the range. */
 #define ENCODE(type)                                                                                                   \
-	static void encode_##type(type *codes, const float *x, size_t count, float scale, int32_t max)                 \
+	static void encode_##type(type *restrict codes, const float *restrict x, size_t count, float scale)            \
 	{                                                                                                              \
-		for (size_t i = 0; i < count; i++) {                                                                   \
-			const int32_t code = round_even(x[i] / scale);                                                 \
-			codes[i] = (type)(code > max ? max : code < -max ? -max : code);                               \
-		}                                                                                                      \
+		for (size_t i = 0; i < count; i++)                                                                     \
+			codes[i] = (type)round_even(x[i] / scale);                                                     \
 	}
 ENCODE(int8_t)
 ENCODE(int16_t)
 
-float nm_array_encode(const struct nmhal_array *array, const float *x, size_t count, size_t index)
+float nm_array_encode(const struct nmhal_array *array, const float *x, float largest, size_t count, size_t index)
 {
-	float scale = nm_array_largest(x, count) / (float)array->input_max;
+	float scale = largest / (float)array->input_max;
 
 	scale = scale < FLT_MIN ? FLT_MIN : scale;
 	if (array->in_type == NMHAL_CODE_I8)
-		encode_int8_t((int8_t *)array->codes_in + index, x, count, scale, array->input_max);
+		encode_int8_t((int8_t *)array->codes_in + index, x, count, scale);
 	else
-		encode_int16_t((int16_t *)array->codes_in + index, x, count, scale, array->input_max);
+		encode_int16_t((int16_t *)array->codes_in + index, x, count, scale);
 	return scale;
+}
+
+/* y = ((float)code * factor) * scale, of codes of one type. */
+#define DECODE(type)                                                                                                   \
+	static void decode_##type(float *restrict y, const type *restrict codes, size_t count,                         \
+		const float *restrict factor, float scale)                                                             \
+	{                                                                                                              \
+		for (size_t i = 0; i < count; i++)                                                                     \
+			y[i] = (float)codes[i] * factor[i] * scale;                                                    \
+	}
+DECODE(int8_t)
+DECODE(int16_t)
+DECODE(int32_t)
+
+void nm_array_decode(
+	const struct nmhal_array *array, size_t index, size_t count, const float *factor, float scale, float *y)
+{
+	if (array->out_type == NMHAL_CODE_I8)
+		decode_int8_t(y, (const int8_t *)array->codes_out + index, count, factor, scale);
+	else if (array->out_type == NMHAL_CODE_I16)
+		decode_int16_t(y, (const int16_t *)array->codes_out + index, count, factor, scale);
+	else
+		decode_int32_t(y, (const int32_t *)array->codes_out + index, count, factor, scale);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Products on an array: codes onto the tiles, batches through them, sums back to real numbers. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,10 +125,27 @@ static int infer(
 	return status;
 }
 
-/* Adds the block's outputs, whose codes are dense, to the sums. */
-static void add_outputs(struct nmhal_array *array, const struct nm_block *block, const struct nmhal_product *op)
+static uint32_t count_ones(const uint8_t *flags, uint32_t count)
 {
-	const bool transposed = op->flags & NMHAL_PRODUCT_TRANSPOSED;
+	uint32_t ones = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		ones += flags[i];
+	return ones;
+}
+
+/* Is there one block to each output, so that nothing is to be added? */
+static bool is_alone(const struct nmhal_array *array, const struct nmhal_product *op)
+{
+	const uint32_t out_tiles = (uint32_t)(array->block_count / array->slices / array->in_tiles);
+
+	return array->slices == 1 && (op->flags & NMHAL_PRODUCT_TRANSPOSED ? out_tiles : array->in_tiles) == 1;
+}
+
+/* Takes the block's outputs, whose codes are dense: to the sums, or where nothing is to be added straight to y. */
+static void take_outputs(struct nmhal_array *array, const struct nm_block *block, const struct nmhal_product *op)
+{
+	const bool transposed = op->flags & NMHAL_PRODUCT_TRANSPOSED, alone = is_alone(array, op);
 	const uint32_t outputs = transposed ? block->ins : block->outs, at = transposed ? block->in : block->out;
 	const uint32_t width = transposed ? array->n_in : array->n_out;
 	const int64_t weight = nm_array_slice_weight(array, block->slice);
@@ -135,12 +153,16 @@ static void add_outputs(struct nmhal_array *array, const struct nm_block *block,
 	for (uint32_t b = 0; b < op->batch; b++) {
 		int64_t *sums = array->sums + (size_t)b * width + at;
 
+		array->stats.saturations += count_ones(array->saturated + (size_t)b * outputs, outputs);
+		if (alone) {
+			nm_array_decode(array, (size_t)b * outputs, outputs, array->factor + at, array->vector_scale[b],
+				op->y + b * op->y_stride + at);
+			continue;
+		}
 		nm_codes_load(array->codes_out, array->out_type, (size_t)b * outputs, outputs, array->line);
 		for (uint32_t o = 0; o < outputs; o++)
 			sums[o] += weight * array->line[o];
 	}
-	for (size_t i = 0; i < (size_t)op->batch * outputs; i++)
-		array->stats.saturations += array->saturated[i];
 }
 
 static int run_block(struct nmhal_array *array, struct nm_block *block, const struct nmhal_product *op, bool *hit)
@@ -157,21 +179,25 @@ static int run_block(struct nmhal_array *array, struct nm_block *block, const st
 				     : infer(array, block, op, deadline_ns);
 	status = nm_device_leave(block->dev, status);
 	if (!status && !array->held)
-		add_outputs(array, block, op);
+		take_outputs(array, block, op);
 	return status;
 }
 
 /* ---- real numbers ------------------------------------------------------------------------------------------------ */
 
+/* Keeps the largest magnitude of each vector in vector_scale: infinite or not a number when one of them is. */
 static int check_vectors(struct nmhal_array *array, const struct nmhal_product *op, uint32_t count)
 {
 	for (uint32_t b = 0; b < op->batch; b++) {
 		const float *x = op->x + b * op->x_stride;
-		const size_t bad = nm_array_not_finite(x, count);
+		size_t bad;
 
-		if (bad < count)
-			return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
-				"array product: x[%u][%zu] is %g, must be finite", b, bad, (double)x[bad]);
+		array->vector_scale[b] = nm_array_largest(x, count);
+		if (isfinite(array->vector_scale[b]))
+			continue;
+		bad = nm_array_not_finite(x, count);
+		return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID, "array product: x[%u][%zu] is %g, must be finite",
+			b, bad, (double)x[bad]);
 	}
 	return NMHAL_OK;
 }
@@ -189,26 +215,34 @@ static void encode(struct nmhal_array *array, const struct nmhal_product *op)
 			for (uint32_t o = 0; o < count; o++)
 				array->vector[o] = x[o] * array->scale[o];
 			x = array->vector;
+			array->vector_scale[b] = nm_array_largest(x, count);
 		}
-		array->vector_scale[b] = nm_array_encode(array, x, count, (size_t)b * count);
+		array->vector_scale[b] = nm_array_encode(array, x, array->vector_scale[b], count, (size_t)b * count);
 	}
 }
 
-/* y = (sum * factor) * scale of the vector, in binary32; factor: scale of the output * output_lsb, or output_lsb. */
-static void decode(struct nmhal_array *array, const struct nmhal_product *op)
+/* What an output code counts: scale of the output * output_lsb; output_lsb when the scales went into the inputs. */
+static void set_factors(struct nmhal_array *array, const struct nmhal_product *op)
 {
 	const bool transposed = op->flags & NMHAL_PRODUCT_TRANSPOSED;
 	const uint32_t width = transposed ? array->n_in : array->n_out;
 	const float lsb = (float)array->output_lsb;
 
 	for (uint32_t o = 0; o < width; o++)
-		array->vector[o] = transposed ? lsb : array->scale[o] * lsb;
+		array->factor[o] = transposed ? lsb : array->scale[o] * lsb;
+}
+
+/* y = (sum * factor) * scale of the vector, in binary32. */
+static void decode_sums(struct nmhal_array *array, const struct nmhal_product *op)
+{
+	const uint32_t width = op->flags & NMHAL_PRODUCT_TRANSPOSED ? array->n_in : array->n_out;
+
 	for (uint32_t b = 0; b < op->batch; b++) {
 		const int64_t *sums = array->sums + (size_t)b * width;
 		float *y = op->y + b * op->y_stride;
 
 		for (uint32_t o = 0; o < width; o++)
-			y[o] = (float)sums[o] * array->vector[o] * array->vector_scale[b];
+			y[o] = (float)sums[o] * array->factor[o] * array->vector_scale[b];
 	}
 }
 
@@ -262,7 +296,7 @@ static int check_product(struct nmhal_array *array, struct nmhal_product *op)
 	for (size_t i = 0; transposed && i < array->dev_count; i++)
 		if (!(array->devs[i]->caps.features & NMHAL_CAN_INFER_TRANSPOSED))
 			return nm_unsupported(array->devs[i], "array product with TRANSPOSED", "transposed products");
-	return check_vectors(array, op, in);
+	return NMHAL_OK;
 }
 
 static int matmul(struct nmhal_array *array, struct nmhal_product *op)
@@ -271,25 +305,29 @@ static int matmul(struct nmhal_array *array, struct nmhal_product *op)
 	bool hit = true;
 	int status = check_product(array, op);
 
+	if (!status)
+		status = grow(array, op->batch);
+	if (!status)
+		status = check_vectors(array, op, op->flags & NMHAL_PRODUCT_TRANSPOSED ? array->n_out : array->n_in);
 	if (!status && !op->w && !array->has_w)
 		status = nm_fail(array->devs[0]->uri, NMHAL_E_STATE,
 			"array product with w NULL: nothing was programmed yet; give w or program first");
 	if (!status && op->w)
 		status = nm_array_take(array, op->w, op->w_stride, array->flags & NMHAL_ARRAY_STRICT, "array product");
-	if (!status && !array->held)
-		status = grow(array, op->batch);
 	if (status)
 		return status;
 	if (!array->held) {
 		encode(array, op);
-		memset(array->sums, 0, (size_t)op->batch * width * sizeof(*array->sums));
+		set_factors(array, op);
+		if (!is_alone(array, op))
+			memset(array->sums, 0, (size_t)op->batch * width * sizeof(*array->sums));
 	}
 	for (size_t i = 0; !status && i < array->block_count; i++)
 		status = run_block(array, &array->blocks[i], op, &hit);
 	if (status)
 		return status;
-	if (!array->held)
-		decode(array, op);
+	if (!array->held && !is_alone(array, op))
+		decode_sums(array, op);
 	array->stats.products++;
 	array->stats.vectors += op->batch;
 	array->stats.hits += hit;

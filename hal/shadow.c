@@ -71,13 +71,18 @@ void nm_shadow_set(struct nm_shadow *shadow, const struct nmhal_cell *cell)
 
 void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride)
 {
-	shadow->tiles[region->core].changes++;
-	for (uint32_t r = 0; r < region->rows; r++) {
-		uint32_t row = region->row + r;
+	const size_t size = region->cols * sizeof(*codes);
+	bool changed = false;
 
-		memcpy(nm_shadow_row(shadow, region->core, row) + region->col, codes + r * stride,
-			region->cols * sizeof(*codes));
+	for (uint32_t r = 0; r < region->rows; r++) {
+		const uint32_t row = region->row + r;
+		int16_t *held = nm_shadow_row(shadow, region->core, row) + region->col;
+
+		/* What is read back and was known is no change. */
+		changed = changed || !nm_shadow_knows(shadow, region->core, row) || memcmp(held, codes + r * stride, size);
+		memcpy(held, codes + r * stride, size);
 		if (region->cols == shadow->cols)
 			shadow->known[row_index(shadow, region->core, row)] = 1;
 	}
+	shadow->tiles[region->core].changes += changed;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """infer: inputs from files, axes, batches, keys of the noise, outputs as table, file and JSON."""
 import probe
-from probe import FAULTY, SIM, npy, read_npy
+from probe import FAULTY, npy, read_npy
 
 SIZE = 8
 LIMIT = 100
