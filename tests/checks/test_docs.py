@@ -54,8 +54,9 @@ class Docs(unittest.TestCase):
             called = set(re.findall(r"\b(nmhal_\w+)\(\)", text(path)))
             self.assertEqual(called - known, set(), path)
 
-    def test_readme_shows_the_example_that_is_built(self):
-        self.assertIn("```c\n" + text("examples/first_steps.c") + "```", text("README.md"))
+    def test_readme_shows_the_examples_that_are_built(self):
+        for name in ("first_steps", "first_batch"):
+            self.assertIn("```c\n" + text(f"examples/{name}.c") + "```", text("README.md"))
 
     def test_links_between_documents(self):
         for path in files(ROOT, ".md"):
