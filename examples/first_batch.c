@@ -22,8 +22,9 @@ int main(int argc, char **argv)
 	for (int v = 0; v < 4; v++)
 		in[v][v] = (int8_t)(60 - 10 * v);
 	failed = nmhal_context_new(NULL, &ctx) ||
-		nmhal_device_open(ctx, argc > 1 ? argv[1] : "sim:xbar64", NULL, &dev) || nmhal_device_caps(dev, &caps) ||
-		nmhal_program_weights(dev, &program, NULL) || nmhal_run_inference(dev, &batch);
+		nmhal_device_open(ctx, argc > 1 ? argv[1] : "sim:xbar64", NULL, &dev) ||
+		nmhal_device_caps(dev, &caps) || nmhal_program_weights(dev, &program, NULL) ||
+		nmhal_run_inference(dev, &batch);
 	if (failed)
 		fprintf(stderr, "%s\n", nmhal_last_error());
 	for (int v = 0; v < 4 && !failed; v++)

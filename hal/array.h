@@ -58,7 +58,8 @@ void nm_array_quantise(const float *w, size_t count, float scale, int32_t q_max,
 int16_t nm_array_slice(const struct nmhal_array *array, int32_t q, uint32_t slice);
 /* How much a code of the slice counts: the whole is the sum over slices of weight * code. */
 int64_t nm_array_slice_weight(const struct nmhal_array *array, uint32_t slice);
-/* Input codes of a vector, whose largest magnitude is given, at element `index` of codes_in; returns the scale of a code. */
+/* Input codes of a vector, whose largest magnitude is given, from element `index` of codes_in on; returns the scale of
+ * a code. */
 float nm_array_encode(const struct nmhal_array *array, const float *x, float largest, size_t count, size_t index);
 
 /* y = ((float)code * factor) * scale, of the output codes from element `index` on. */

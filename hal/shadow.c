@@ -79,7 +79,8 @@ void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region
 		int16_t *held = nm_shadow_row(shadow, region->core, row) + region->col;
 
 		/* What is read back and was known is no change. */
-		changed = changed || !nm_shadow_knows(shadow, region->core, row) || memcmp(held, codes + r * stride, size);
+		if (!nm_shadow_knows(shadow, region->core, row) || memcmp(held, codes + r * stride, size) != 0)
+			changed = true;
 		memcpy(held, codes + r * stride, size);
 		if (region->cols == shadow->cols)
 			shadow->known[row_index(shadow, region->core, row)] = 1;

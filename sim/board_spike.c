@@ -140,8 +140,9 @@ static void hand_out(struct sim_board *board, const struct tinyodin_out *out, si
 static void step(struct sim_board *board)
 {
 	struct tinyodin_out out[TINYODIN_MAX_OUT];
+	const size_t count = tinyodin_step(board->chip, out);
 
-	hand_out(board, out, tinyodin_step(board->chip, out));
+	hand_out(board, out, count);
 }
 
 static uint16_t address_of(const struct nmlink_input_record *m)

@@ -125,9 +125,11 @@ int sim_open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, const 
 			status = nmhal_host_fail(host, NMHAL_E_UNSUPPORTED, "open: %s", error);
 	}
 	sim_board_config_free(config);
-	if (status == NMHAL_OK)
-		*out = (struct nmhal_stream){&stream_ops, stream};
-	else
+	if (status != NMHAL_OK) {
 		free(stream);
-	return status;
+		return status;
+	}
+	out->ops = &stream_ops;
+	out->self = stream;
+	return NMHAL_OK;
 }
