@@ -43,8 +43,9 @@ NMHAL_PRINTF(2, 3) static int bad_record(const struct record *record, const char
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return nmhal_host_fail(record->host, NMHAL_E_PROTOCOL, "capabilities: record %s at byte %u: %s",
+	(void)nmhal_host_fail(record->host, NMHAL_E_PROTOCOL, "capabilities: record %s at byte %u: %s",
 		tag_name(record->tag), record->offset, text);
+	return NMHAL_E_PROTOCOL;
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------- */

@@ -85,7 +85,7 @@ static int32_t tolerance(const struct run *run)
 
 static bool same_codes(struct run *run, const struct nmlink_rectangle *r, const int32_t *wanted, const char *what)
 {
-	int32_t found[SIDE * SIDE];
+	int32_t found[SIDE * SIDE] = {0};
 
 	if (!read_codes(run, r, found))
 		return false;
