@@ -75,7 +75,8 @@ def steps(probe, redir, data, rules, cache):
         root.modules(kernel, ["xhci-pci", "ftdi_sio"])
         initramfs, socket = os.path.join(work, "initramfs"), os.path.join(work, "board")
         root.pack(initramfs)
-        with subprocess.Popen([redir, socket, str(UNPLUG_AFTER)], stdout=subprocess.PIPE, text=True) as board:
+        served = [redir, socket, "tinyodin", str(UNPLUG_AFTER)]
+        with subprocess.Popen(served, stdout=subprocess.PIPE, text=True) as board:
             try:
                 board.stdout.readline()
                 text = guest.boot(kernel, initramfs, socket, BOOT_SECONDS)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDPOINTS  5u       /* control, and the four of vftdi.h by their numbers 1 to 4 */
+#define SLOTS      16u      /* of endpoints 0 to 7, by number and direction */
 #define DELAY_US   20000u
 #define IDLE_US    1000000u /* how long an idle device may sleep */
 
@@ -14,38 +14,36 @@ const char *const far_kind_names[FAR_KINDS] = {"none", "short", "STALL", "time-o
 	"duplicated", "lost", "delayed"};
 
 struct far {
-	struct vftdi *device;
+	struct model model;
 	far_done_fn done;
 	void *user;
-	struct far_urb *queue[ENDPOINTS];
-	bool halted[ENDPOINTS];
+	struct far_urb *queue[SLOTS];
+	bool halted[SLOTS];
 	bool gone;
 	struct far_fault fault;
 	struct far_numbers numbers;
 	FILE *record;
-	uint8_t again[VFTDI_PACKET]; /* an IN packet to be delivered a second time */
+	uint8_t again[MODEL_PACKET]; /* an IN packet to be delivered a second time */
 	size_t again_size;
 	unsigned again_endpoint;
 };
 
 static unsigned slot(unsigned endpoint)
 {
-	return endpoint & 0x0fu;
+	return ((endpoint & 0x07u) << 1 | (endpoint >> 7 & 1u)) & (endpoint & 0x7fu ? SLOTS - 1u : 0u);
 }
 
-struct far *far_new(const struct vftdi_params *params, far_done_fn done, void *user)
+struct far *far_new(struct model model, far_done_fn done, void *user)
 {
 	struct far *far = calloc(1, sizeof(*far));
 
-	if (!far)
-		return NULL;
-	far->device = vftdi_new(params);
-	far->done = done;
-	far->user = user;
-	if (!far->device) {
-		free(far);
+	if (!far) {
+		model.ops->free(model.self);
 		return NULL;
 	}
+	far->model = model;
+	far->done = done;
+	far->user = user;
 	return far;
 }
 
@@ -53,14 +51,14 @@ void far_free(struct far *far)
 {
 	if (far) {
 		(void)far_record(far, NULL);
-		vftdi_free(far->device);
+		far->model.ops->free(far->model.self);
 	}
 	free(far);
 }
 
-struct vftdi *far_device(struct far *far)
+const struct model *far_model(const struct far *far)
 {
-	return far->device;
+	return &far->model;
 }
 
 void far_fault_set(struct far *far, struct far_fault fault)
@@ -118,7 +116,7 @@ static void complete(struct far *far, struct far_urb *urb, int status)
 	urb->next = NULL;
 	urb->status = status;
 	if (urb->endpoint && urb->endpoint != 0x80u)
-		vftdi_count_transfer(far->device, urb->endpoint);
+		far->model.ops->transferred(far->model.self, urb->endpoint);
 	far->done(far->user, urb);
 }
 
@@ -134,32 +132,21 @@ bool far_discard(struct far *far, struct far_urb *urb)
 
 void far_clear_halt(struct far *far, uint8_t endpoint)
 {
-	far->halted[slot(endpoint) % ENDPOINTS] = false;
+	far->halted[slot(endpoint)] = false;
+	far->model.ops->clear_halt(far->model.self, endpoint);
 }
 
 void far_unplug(struct far *far)
 {
 	far->gone = true;
-	for (unsigned n = 0; n < ENDPOINTS; n++)
+	for (unsigned n = 0; n < SLOTS; n++)
 		while (far->queue[n])
 			complete(far, far->queue[n], -ESHUTDOWN);
 }
 
 void far_plug(struct far *far)
 {
-	static const uint8_t reset[8] = {0x40, 0, 0, 0, 1, 0, 0, 0};
-	static const uint8_t mode[8] = {0x40, 11, 0, 0, 1, 0, 0, 0};
-
-	for (unsigned channel = 1; channel <= VFTDI_CHANNELS; channel++) {
-		uint8_t setup[8];
-
-		memcpy(setup, reset, sizeof(setup));
-		setup[4] = (uint8_t)channel;
-		(void)vftdi_control(far->device, setup, NULL, 0);
-		memcpy(setup, mode, sizeof(setup));
-		setup[4] = (uint8_t)channel;
-		(void)vftdi_control(far->device, setup, NULL, 0);
-	}
+	far->model.ops->replug(far->model.self);
 	memset(far->halted, 0, sizeof(far->halted));
 	far->again_size = 0;
 	far->gone = false;
@@ -175,9 +162,9 @@ static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 		complete(far, urb, 0);
 		return;
 	}
-	moved = vftdi_control(far->device, urb->setup, urb->data, urb->length);
+	moved = far->model.ops->control(far->model.self, urb->setup, urb->data, urb->length);
 	if (kind == FAR_DUPLICATED && moved >= 0)
-		moved = vftdi_control(far->device, urb->setup, urb->data, urb->length);
+		moved = far->model.ops->control(far->model.self, urb->setup, urb->data, urb->length);
 	urb->actual = moved < 0 ? 0 : (size_t)moved;
 	if (kind == FAR_CORRUPTED && urb->setup[0] & 0x80u && urb->actual)
 		urb->data[0] ^= 1u;
@@ -212,7 +199,7 @@ static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, 
 		if (!urb->endpoint)
 			return false;
 		if (in) { /* room for one packet only */
-			urb->length = urb->length < VFTDI_PACKET ? urb->length : VFTDI_PACKET;
+			urb->length = urb->length < MODEL_PACKET ? urb->length : MODEL_PACKET;
 			return false;
 		}
 		urb->length /= 2;
@@ -223,29 +210,39 @@ static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, 
 	}
 }
 
-/* Sends the next packet of an OUT URB; false: NAK. */
-static bool out_packet(struct far *far, struct far_urb *urb)
+/* The device stalls: the URB fails, and whatever follows until the halt is cleared. */
+static void stall(struct far *far, struct far_urb *urb)
 {
-	size_t size = urb->length - urb->actual < VFTDI_PACKET ? urb->length - urb->actual : VFTDI_PACKET;
-	uint8_t packet[VFTDI_PACKET];
+	far->halted[slot(urb->endpoint)] = true;
+	complete(far, urb, -EPIPE);
+}
+
+/* Sends the next packet of an OUT URB; what the model said. */
+static int out_packet(struct far *far, struct far_urb *urb)
+{
+	const struct model *model = &far->model;
+	size_t size = urb->length - urb->actual < MODEL_PACKET ? urb->length - urb->actual : MODEL_PACKET;
+	uint8_t packet[MODEL_PACKET];
 	enum far_kind kind;
+	int moved = 0;
 
 	memcpy(packet, urb->data + urb->actual, size);
 	kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
 	if (kind == FAR_CORRUPTED && size)
 		packet[size / 2] ^= 1u;
-	if (kind == FAR_LOST || vftdi_out(far->device, urb->endpoint, packet, size)) {
+	if (kind != FAR_LOST)
+		moved = model->ops->out(model->self, urb->endpoint, packet, size);
+	if (moved >= 0) {
 		far->numbers.packets++;
 		urb->actual += size;
 		urb->first = FAR_NONE;
 		record(far, urb->endpoint, packet, size);
 		if (kind == FAR_DUPLICATED)
-			(void)vftdi_out(far->device, urb->endpoint, packet, size);
-		return true;
+			(void)model->ops->out(model->self, urb->endpoint, packet, size);
+	} else if (moved == MODEL_NAK && !urb->first && kind != FAR_NONE) {
+		far->numbers.happened = false; /* the packet is sent again */
 	}
-	if (!urb->first && kind != FAR_NONE)
-		far->numbers.happened = false; /* NAK: the packet is sent again */
-	return false;
+	return moved;
 }
 
 /* Works on the first URB of an OUT endpoint; true: something moved. */
@@ -253,44 +250,48 @@ static bool service_out(struct far *far, struct far_urb *urb)
 {
 	bool moved = false;
 
-	while (urb->actual < urb->length) {
-		if (!out_packet(far, urb))
-			return moved;
+	while (urb->actual < urb->length || urb->zero) {
+		bool last = urb->length - urb->actual < MODEL_PACKET;
+		int taken = out_packet(far, urb);
+
+		if (taken == MODEL_STALL)
+			stall(far, urb);
+		if (taken < 0)
+			return moved || taken == MODEL_STALL;
+		urb->zero = urb->zero && !last;
 		moved = true;
 	}
 	complete(far, urb, 0);
 	return true;
 }
 
-/* An IN packet with the fault that meets it; 0: NAK. */
-static size_t in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, uint64_t now_us, uint64_t *again_us)
+/* An IN packet with the fault that meets it, or what the model said. */
+static int in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, uint64_t now_us, uint64_t *again_us)
 {
 	enum far_kind kind;
-	size_t size;
+	int size;
 
 	if (far->again_size && far->again_endpoint == urb->endpoint) {
-		size = far->again_size;
-		memcpy(packet, far->again, size);
+		size = (int)far->again_size;
+		memcpy(packet, far->again, far->again_size);
 		far->again_size = 0;
 		return size;
 	}
-	for (;;) {
-		size = vftdi_in(far->device, urb->endpoint, packet, VFTDI_PACKET, now_us, again_us);
-		if (!size)
-			return 0;
+	do {
+		size = far->model.ops->in(far->model.self, urb->endpoint, packet, now_us, again_us);
+		if (size < 0)
+			return size;
 		kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
 		far->numbers.packets++;
 		urb->first = FAR_NONE;
-		if (kind != FAR_LOST)
-			break;
-	}
-	if (kind == FAR_CORRUPTED)
+	} while (kind == FAR_LOST);
+	if (kind == FAR_CORRUPTED && size)
 		packet[size - 1] ^= 1u;
 	if (kind == FAR_SHORT && size > 2)
 		size--;
-	if (kind == FAR_DUPLICATED) {
-		memcpy(far->again, packet, size);
-		far->again_size = size;
+	if (kind == FAR_DUPLICATED && size) {
+		memcpy(far->again, packet, (size_t)size);
+		far->again_size = (size_t)size;
 		far->again_endpoint = urb->endpoint;
 	}
 	return size;
@@ -301,17 +302,19 @@ static bool service_in(struct far *far, struct far_urb *urb, uint64_t now_us, ui
 {
 	bool moved = false;
 
-	while (urb->length - urb->actual >= VFTDI_PACKET) {
-		uint8_t packet[VFTDI_PACKET];
-		size_t size = in_packet(far, urb, packet, now_us, again_us);
+	while (urb->length - urb->actual >= MODEL_PACKET) {
+		uint8_t packet[MODEL_PACKET];
+		int size = in_packet(far, urb, packet, now_us, again_us);
 
-		if (!size)
-			return moved;
-		record(far, urb->endpoint, packet, size);
-		memcpy(urb->data + urb->actual, packet, size);
-		urb->actual += size;
+		if (size == MODEL_STALL)
+			stall(far, urb);
+		if (size < 0)
+			return moved || size == MODEL_STALL;
+		record(far, urb->endpoint, packet, (size_t)size);
+		memcpy(urb->data + urb->actual, packet, (size_t)size);
+		urb->actual += (size_t)size;
 		moved = true;
-		if (size < VFTDI_PACKET)
+		if (size < MODEL_PACKET)
 			break;
 	}
 	complete(far, urb, 0);
@@ -340,7 +343,7 @@ uint64_t far_service(struct far *far, uint64_t now_us)
 
 	while (moved) {
 		moved = false;
-		for (unsigned n = 1; n < ENDPOINTS; n++) {
+		for (unsigned n = 2; n < SLOTS; n++) {
 			uint64_t again = now_us + IDLE_US;
 
 			moved = service_one(far, n, now_us, &again) || moved;
@@ -352,15 +355,16 @@ uint64_t far_service(struct far *far, uint64_t now_us)
 
 void far_submit(struct far *far, struct far_urb *urb, uint64_t now_us)
 {
-	struct far_urb **at = &far->queue[slot(urb->endpoint) % ENDPOINTS];
+	struct far_urb **at = &far->queue[slot(urb->endpoint)];
 	enum far_kind kind;
 
 	urb->next = NULL;
 	urb->actual = 0;
 	urb->due_us = 0;
 	urb->first = FAR_NONE;
-	if (far->gone || slot(urb->endpoint) >= ENDPOINTS) {
-		urb->status = far->gone ? -ENODEV : -ENOENT;
+	urb->zero = urb->zero || !urb->length; /* nothing is sent as an empty packet */
+	if (far->gone) {
+		urb->status = -ENODEV;
 		far->done(far->user, urb);
 		return;
 	}

@@ -245,6 +245,7 @@ static int submit(struct node *node, struct usbdevfs_urb *user)
 		data += 8;
 		message.room = (uint32_t)message.setup[6] | (uint32_t)message.setup[7] << 8;
 	}
+	message.zero = user->flags & USBDEVFS_URB_ZERO_PACKET ? 1 : 0;
 	in = control ? message.setup[0] & 0x80u : user->endpoint & 0x80u;
 	message.length = in ? 0 : message.room;
 	urb = calloc(1, sizeof(*urb));
@@ -299,7 +300,7 @@ static int driver_name(struct node *node, struct usbdevfs_getdriver *driver)
 	int error = ask(node, VUSB_GET_DRIVER, (uint8_t)driver->interface);
 
 	if (error >= 0)
-		memcpy(driver->driver, "ftdi_sio", sizeof("ftdi_sio"));
+		memcpy(driver->driver, "ftdi_sio", sizeof("ftdi_sio")); /* the only one there is */
 	return error;
 }
 

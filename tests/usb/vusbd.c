@@ -8,17 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "far.h"
-#include "sim/tinyodin_pins.h"
 #include "vusb.h"
 
-#define CLIENTS    16
-#define INTERFACES 2u
-#define MAX_DATA   (1u << 20)
+#define CLIENTS  16
+#define MAX_DATA (1u << 20)
 
 struct client {
 	int fd; /* -1: free */
@@ -39,7 +38,7 @@ struct vusbd {
 	struct client clients[CLIENTS];
 	struct request *requests;
 	int listener;
-	unsigned drivers; /* bit: interface has ftdi_sio */
+	unsigned drivers; /* bit: interface has its kernel driver */
 	bool denied, quit;
 	bool told; /* the clients know that the device has left */
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -52,6 +51,12 @@ static uint64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* Not close(): in a test program that is the one of usbfs.c, whose lock a client holds while it waits for us. */
+static void close_fd(int fd)
+{
+	syscall(SYS_close, fd);
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
@@ -111,6 +116,7 @@ static bool submit(struct vusbd *server, struct client *client, const struct vus
 	memcpy(request->urb.setup, message->setup, sizeof(message->setup));
 	request->urb.data = request->data;
 	request->urb.length = message->room;
+	request->urb.zero = message->zero;
 	far_submit(server->far, &request->urb, now_us());
 	return true;
 }
@@ -153,7 +159,7 @@ static unsigned claimed(const struct vusbd *server, const struct client *except)
 /* What the kernel answers to the ioctls of an interface. */
 static int of_interface(struct vusbd *server, struct client *client, enum vusb_kind kind, unsigned number)
 {
-	const unsigned bit = number < INTERFACES ? 1u << number : 0;
+	const unsigned bit = number < far_model(server->far)->ops->interfaces ? 1u << number : 0;
 
 	if (!bit)
 		return -EINVAL;
@@ -183,6 +189,14 @@ static int of_interface(struct vusbd *server, struct client *client, enum vusb_k
 	}
 }
 
+/* The interfaces that the kernel takes by itself. */
+static unsigned all_drivers(const struct vusbd *server)
+{
+	const struct model_ops *ops = far_model(server->far)->ops;
+
+	return ops->kernel_driver ? (1u << ops->interfaces) - 1u : 0;
+}
+
 /* ---- what a test tells ------------------------------------------------------------------------------------------- */
 
 static int tell_fault(struct vusbd *server, const char *what)
@@ -203,48 +217,17 @@ static int tell_fault(struct vusbd *server, const char *what)
 	return 0;
 }
 
-static void print_counters(const struct vusbd *server, char *text, size_t size)
-{
-	const struct vftdi_counters c = vftdi_counters(far_device(server->far));
-
-	snprintf(text, size,
-		"controls %llu\nout_transfers %llu\nin_transfers %llu\nout_packets %llu\nin_packets %llu\n"
-		"status_packets %llu\nout_bytes %llu\nin_bytes %llu\nmicroframes %llu\nround_trips %llu\nsck %llu\n"
-		"ticks %llu\nevents_in %llu\nevents_out %llu\n",
-		(unsigned long long)c.controls, (unsigned long long)c.out_transfers,
-		(unsigned long long)c.in_transfers, (unsigned long long)c.out_packets,
-		(unsigned long long)c.in_packets, (unsigned long long)c.status_packets,
-		(unsigned long long)c.out_bytes, (unsigned long long)c.in_bytes, (unsigned long long)c.microframes,
-		(unsigned long long)c.round_trips, (unsigned long long)c.sck, (unsigned long long)c.ticks,
-		(unsigned long long)c.events_in, (unsigned long long)c.events_out);
-}
-
-static int write_memory(const struct vusbd *server, const char *path)
-{
-	const struct tinyodin_pins *chip = vftdi_chip(far_device(server->far));
-	FILE *file = fopen(path, "wb");
-	bool good;
-
-	if (!file)
-		return -errno;
-	good = fwrite(tinyodin_pins_neurons(chip), sizeof(uint32_t), 256, file) == 256 &&
-		fwrite(tinyodin_pins_synapses(chip), sizeof(uint32_t), 8192, file) == 8192;
-	return fclose(file) || !good ? -EIO : 0;
-}
-
 static int tell_device(struct vusbd *server, const char *text)
 {
 	if (!strcmp(text, "unplug")) {
 		far_unplug(server->far);
 	} else if (!strcmp(text, "plug")) {
-		server->drivers = (1u << INTERFACES) - 1u;
+		server->drivers = all_drivers(server);
 		far_plug(server->far);
 	} else if (!strcmp(text, "quit")) {
 		server->quit = true;
-	} else if (!strncmp(text, "clock ", 6)) {
-		vftdi_stop_clock(far_device(server->far), !strcmp(text + 6, "off"));
 	} else if (!strncmp(text, "driver ", 7)) {
-		server->drivers = strcmp(text + 7, "off") ? (1u << INTERFACES) - 1u : 0;
+		server->drivers = strcmp(text + 7, "off") ? all_drivers(server) : 0;
 	} else if (!strncmp(text, "access ", 7)) {
 		server->denied = !strcmp(text + 7, "off");
 	} else {
@@ -260,13 +243,7 @@ static int tell(struct vusbd *server, const char *text, char *reply, size_t size
 		return tell_fault(server, text + 6);
 	if (!strncmp(text, "record ", 7))
 		return far_record(server->far, strcmp(text + 7, "off") ? text + 7 : NULL);
-	if (!strncmp(text, "memory ", 7))
-		return write_memory(server, text + 7);
-	if (!strcmp(text, "count")) {
-		vftdi_count_reset(far_device(server->far));
-	} else if (!strcmp(text, "counters")) {
-		print_counters(server, reply, size);
-	} else if (!strcmp(text, "numbers")) {
+	if (!strcmp(text, "numbers")) {
 		struct far_numbers numbers = far_numbers(server->far);
 
 		snprintf(reply, size, "%llu %llu %d", (unsigned long long)numbers.urbs,
@@ -274,7 +251,9 @@ static int tell(struct vusbd *server, const char *text, char *reply, size_t size
 	} else if (!strcmp(text, "drivers")) {
 		snprintf(reply, size, "%u %u", server->drivers & 1u, server->drivers >> 1 & 1u);
 	} else {
-		return tell_device(server, text);
+		int status = far_model(server->far)->ops->tell(far_model(server->far)->self, text, reply, size);
+
+		return status == -EINVAL ? tell_device(server, text) : status;
 	}
 	return 0;
 }
@@ -328,7 +307,7 @@ static void drop(struct vusbd *server, struct client *client)
 {
 	struct request *at = server->requests;
 
-	close(client->fd);
+	close_fd(client->fd);
 	client->fd = -1;
 	client->claims = 0;
 	while (at) {
@@ -356,7 +335,7 @@ static void welcome(struct vusbd *server)
 							       0;
 	send_message(fd, &message, NULL);
 	if (client == server->clients + CLIENTS)
-		close(fd);
+		close_fd(fd);
 	else
 		*client = (struct client){fd, 0};
 }
@@ -399,22 +378,24 @@ static int node_address(const char *directory, unsigned bus, unsigned number, st
 static void discard_server(struct vusbd *server)
 {
 	if (server->listener >= 0)
-		close(server->listener);
+		close_fd(server->listener);
 	far_free(server->far);
 	free(server);
 }
 
-struct vusbd *vusbd_start(const char *directory, unsigned bus, unsigned number, const struct vftdi_params *params)
+struct vusbd *vusbd_start(const char *directory, unsigned bus, unsigned number, struct model model)
 {
 	struct vusbd *server = calloc(1, sizeof(*server));
 	struct sockaddr_un address;
 
-	if (!server)
+	if (!server) {
+		model.ops->free(model.self);
 		return NULL;
+	}
 	for (unsigned n = 0; n < CLIENTS; n++)
 		server->clients[n].fd = -1;
-	server->drivers = (1u << INTERFACES) - 1u;
-	server->far = far_new(params, done, server);
+	server->far = far_new(model, done, server);
+	server->drivers = server->far ? all_drivers(server) : 0;
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (server->far && server->listener >= 0 && !node_address(directory, bus, number, &address)) {
 		unlink(address.sun_path);
@@ -474,6 +455,6 @@ int vusbd_tell(const char *directory, unsigned bus, unsigned number, const char 
 			}
 	}
 	if (fd >= 0)
-		close(fd);
+		close_fd(fd);
 	return status;
 }
