@@ -47,9 +47,10 @@ def resolve(root, source, quote, name, by_name):
 
 
 def crossed_folder(path, target):
-    """Drivers are independent of each other; drivers/sim alone may put the emulator below the bus of drivers/ftdi."""
+    """Drivers are independent of each other, but for what drivers/common holds for several links; drivers/sim alone
+    may put the emulator below the bus of drivers/ftdi."""
     return (path.startswith("drivers/") and target.startswith("drivers/")
-            and path.split("/")[1] != target.split("/")[1]
+            and target.split("/")[1] not in ("common", path.split("/")[1])
             and not (path.startswith("drivers/sim/") and re.fullmatch(r"drivers/ftdi/\w+\.h", target)))
 
 

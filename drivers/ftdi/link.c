@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drivers/common/system.h"
 #include "usb.h"
 
 #define TIMEOUT_MS   10000
@@ -14,23 +15,13 @@
 #define BOARDS       16u
 #define URI_SIZE     256u
 
-/* A value of a URI, with what would end it or hide in it as %XX. */
-static void print_value(char *to, size_t size, const char *value)
-{
-	for (size_t used = 0; *value && used + 4 < size; value++) {
-		bool plain = *value > ' ' && *value < 0x7F && *value != ',' && *value != '%';
-
-		used += (size_t)snprintf(to + used, size - used, plain ? "%c" : "%%%02X", (unsigned char)*value);
-	}
-}
-
 /* The URI that opens this board and no other, as far as its strings tell. */
 static void print_uri(const struct ftdi_find *find, char uri[URI_SIZE])
 {
-	const char *key = find->serial[0] ? "serial" : "product";
-	char value[FTDI_TEXT_SIZE * 3] = "";
+	const char *key = find->usb.serial[0] ? "serial" : "product";
+	char value[USB_TEXT_SIZE * 3] = "";
 
-	print_value(value, sizeof(value), find->serial[0] ? find->serial : find->product);
+	system_print_value(value, sizeof(value), find->usb.serial[0] ? find->usb.serial : find->usb.product);
 	snprintf(uri, URI_SIZE, "ftdi:tinyodin,%s=%s", key, value);
 }
 
@@ -55,10 +46,10 @@ static int fail_none(struct nmhal_host *host, const struct ftdi_wish *wish, size
 {
 	char text[192];
 
-	if (closed->error == LIBUSB_ERROR_ACCESS)
+	if (closed->usb.error == LIBUSB_ERROR_ACCESS)
 		return nmhal_host_fail(host, NMHAL_E_ACCESS,
 			"open: %s (%s, strings unknown): permission denied; install 70-nmhal.rules and replug",
-			closed->node, closed->chip);
+			closed->usb.node, closed->chip);
 	print_wish(wish, text, sizeof(text));
 	return nmhal_host_fail(host, NMHAL_E_NO_DEVICE,
 		"open: no FTDI board %s among %zu attached; plug it in, or name a module with ftdi_eeprom "
@@ -92,17 +83,12 @@ static int choose(struct nmhal_host *host, struct ftdi_context *ftdi, const stru
 		status = fail_none(host, wish, others, &closed);
 	else if (count > 1)
 		status = fail_several(host, finds, count);
-	else if (finds[0].error == LIBUSB_ERROR_ACCESS)
-		status = nmhal_host_fail(host, NMHAL_E_ACCESS,
-			"open: %s: permission denied; install 70-nmhal.rules and replug", finds[0].node);
-	else if (finds[0].error)
-		status = nmhal_host_fail(host,
-			finds[0].error == LIBUSB_ERROR_NO_DEVICE ? NMHAL_E_GONE : NMHAL_E_IO, "open: %s: %s",
-			finds[0].node, libusb_strerror(finds[0].error));
+	else if (finds[0].usb.error)
+		status = usb_board_fail(host, &finds[0].usb, finds[0].usb.error);
 	else if (strcmp(finds[0].chip, "FT2232H"))
 		status = nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
 			"open: %s: the board has an %s; an FT2232H with its two MPSSE channels is needed",
-			finds[0].node, finds[0].chip);
+			finds[0].usb.node, finds[0].chip);
 	if (status == NMHAL_OK)
 		*chosen = finds[0];
 	else
@@ -158,7 +144,7 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64
 		ftdi_free(ftdi);
 		return status;
 	}
-	snprintf(board.serial, sizeof(board.serial), "%.31s", find.serial);
+	snprintf(board.serial, sizeof(board.serial), "%.31s", find.usb.serial);
 	status = ftdi_port_open(host, ftdi, &find, &port);
 	ftdi_find_free(&find, 1);
 	if (status != NMHAL_OK) {
@@ -169,15 +155,6 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64
 	if (status != NMHAL_OK)
 		port.ops->close(port.self);
 	return status;
-}
-
-static int access_of(const struct ftdi_find *find)
-{
-	char holder[FTDI_HOLDER_SIZE];
-
-	if (find->error)
-		return NMHAL_E_ACCESS;
-	return ftdi_find_holder(find->node, holder) ? NMHAL_E_BUSY : NMHAL_OK;
 }
 
 static int link_enumerate(struct nmhal_found *found)
@@ -199,7 +176,8 @@ static int link_enumerate(struct nmhal_found *found)
 		if (strcmp(finds[n].chip, "FT2232H"))
 			continue;
 		print_uri(&finds[n], uri);
-		status = nmhal_found_add(found, uri, "tinyodin", finds[n].serial, access_of(&finds[n]));
+		status = nmhal_found_add(found, uri, "tinyodin", finds[n].usb.serial,
+			usb_board_access(&finds[n].usb));
 	}
 	ftdi_find_free(finds, count);
 	libusb_exit(usb);
@@ -219,7 +197,7 @@ static const struct nmhal_key link_keys[] = {
 /* Never a bare 0403:6010: thousands of gadgets have one. */
 static const struct nmhal_usb_id link_usb_ids[] = {
 	{.vendor = 0x0403, .product = 0x6010, .name = "NMHAL", .summary = "FT2232H"},
-	{.vendor = 0},
+	{.summary = NULL},
 };
 
 extern const struct nmhal_link nm_link_ftdi;

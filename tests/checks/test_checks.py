@@ -23,7 +23,7 @@ class Tree(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name).resolve()
         for name in ["include/nmhal/nmhal.h", "include/nmhal/driver.h", "hal/hal.h", "sim/chip.h", "drivers/a/a.h",
-                     "drivers/b/b.h", "nmlink/frame.h"]:
+                     "drivers/b/b.h", "drivers/common/c.h", "nmlink/frame.h"]:
             self.put(name, "/* SPDX-License-Identifier: MIT */\n")
 
     def put(self, name, text):
@@ -39,7 +39,8 @@ class Includes(Tree):
     def test_allowed(self):
         for name, include in [
                 ("hal/a.c", '"hal.h"'), ("hal/a.c", "<nmhal/driver.h>"), ("hal/a.c", "<pthread.h>"),
-                ("drivers/a/a.c", '"a.h"'), ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
+                ("drivers/a/a.c", '"a.h"'), ("drivers/a/a.c", '"drivers/common/c.h"'),
+                ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
                 ("tools/probe.c", "<nmhal/nmhal.h>"), ("tools/probe.c", "<jansson.h>"), ("sim/a.c", '"chip.h"'),
                 ("nmlink/a.c", "<stdint.h>"), ("bench/b.c", '"sim/chip.h"'), ("drivers/ftdi/f.c", "<libftdi1/ftdi.h>")]:
             with self.subTest(name=name, include=include):
@@ -53,6 +54,7 @@ class Includes(Tree):
                 ("hal/a.c", '"chip.h"'), ("hal/a.c", '"nmlink/frame.h"'), ("nmlink/a.c", "<stdio.h>"),
                 ("sim/a.c", '"hal/hal.h"'), ("sim/a.c", "<nmhal/driver.h>"), ("sim/a.c", '"a.h"'),
                 ("drivers/a/a.c", '"hal/hal.h"'), ("drivers/a/a.c", '"drivers/b/b.h"'),
+                ("drivers/common/c.c", '"drivers/b/b.h"'),
                 ("drivers/odin/o.c", "<libftdi1/ftdi.h>"), ("drivers/link/l.c", "<libusb.h>"),
                 ("drivers/odin/o.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),
                 ("tools/probe.c", '"hal/hal.h"'), ("examples/e.c", "<nmhal/driver.h>"),
