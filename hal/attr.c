@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Attributes: what is peculiar to one chip, by key; and its counters. */
-#include <stdio.h>
+/* Attributes: what is peculiar to one chip, by key. */
 #include <string.h>
 
 #include "hal/hal.h"
@@ -9,24 +8,20 @@ static const char *const type_names[] = {"", "BOOL", "INT", "REAL"};
 
 static int unknown_key(const struct nmhal_device *dev, const char *what, const char *key)
 {
-	char known[700] = "none";
-	size_t used = 0;
+	char known[700] = "";
 
-	for (size_t i = 0; i < dev->driver->attr_count && used < sizeof known; i++) {
-		int length = snprintf(
-			known + used, sizeof known - used, "%s%s", used ? ", " : "", dev->driver->attrs[i].key);
-
-		used += length < 0 ? 0 : (size_t)length;
-	}
-	return nm_fail(dev->uri, NMHAL_E_INVALID, "%s attribute '%s': unknown key; known: %s", what, key, known);
+	for (size_t i = 0; i < dev->lists.attr_count; i++)
+		nm_list_add(known, sizeof known, dev->lists.attrs[i].key);
+	return nm_fail(dev->uri, NMHAL_E_INVALID, "%s attribute '%s': unknown key; known: %s", what, key,
+		*known ? known : "none");
 }
 
 static int find(const struct nmhal_device *dev, const char *what, const char *key, size_t *index)
 {
 	if (!key)
 		return nm_fail(dev->uri, NMHAL_E_INVALID, "%s attribute: key is NULL", what);
-	for (*index = 0; *index < dev->driver->attr_count; ++*index) {
-		if (strcmp(dev->driver->attrs[*index].key, key) == 0)
+	for (*index = 0; *index < dev->lists.attr_count; ++*index) {
+		if (strcmp(dev->lists.attrs[*index].key, key) == 0)
 			return NMHAL_OK;
 	}
 	return unknown_key(dev, what, key);
@@ -34,7 +29,7 @@ static int find(const struct nmhal_device *dev, const char *what, const char *ke
 
 size_t nmhal_attr_count(const nmhal_device *dev)
 {
-	return dev ? dev->driver->attr_count : 0;
+	return dev ? dev->lists.attr_count : 0;
 }
 
 int nmhal_attr_list(nmhal_device *dev, size_t index, struct nmhal_attr_info *info)
@@ -43,10 +38,10 @@ int nmhal_attr_list(nmhal_device *dev, size_t index, struct nmhal_attr_info *inf
 
 	if (status)
 		return status;
-	if (index >= dev->driver->attr_count)
-		return nm_fail(
-			dev->uri, NMHAL_E_INVALID, "list attribute %zu: there are %zu", index, dev->driver->attr_count);
-	return nm_copy_out(info, sizeof *info, sizeof *info, &dev->driver->attrs[index], "struct nmhal_attr_info");
+	if (index >= dev->lists.attr_count)
+		return nm_fail(dev->uri, NMHAL_E_INVALID, "list attribute %zu: there are %zu", index,
+			dev->lists.attr_count);
+	return nm_copy_out(info, sizeof *info, sizeof *info, &dev->lists.attrs[index], "struct nmhal_attr_info");
 }
 
 int nm_attr_get_locked(struct nmhal_device *dev, const char *key, struct nmhal_attr_value *value, int64_t deadline_ns)
@@ -56,7 +51,7 @@ int nm_attr_get_locked(struct nmhal_device *dev, const char *key, struct nmhal_a
 
 	if (status)
 		return status;
-	*value = (struct nmhal_attr_value){.struct_size = sizeof *value, .type = dev->driver->attrs[index].type};
+	*value = (struct nmhal_attr_value){.struct_size = sizeof *value, .type = dev->lists.attrs[index].type};
 	return dev->ops.attr_get(dev->self, index, value, deadline_ns);
 }
 
@@ -99,7 +94,7 @@ int nm_attr_check(const struct nmhal_device *dev, const char *key, const struct 
 {
 	int status = find(dev, "set", key, index);
 
-	return status ? status : check_value(dev, &dev->driver->attrs[*index], value);
+	return status ? status : check_value(dev, &dev->lists.attrs[*index], value);
 }
 
 int nm_attr_set_locked(struct nmhal_device *dev, const char *key, const struct nmhal_attr_value *value,
@@ -165,26 +160,9 @@ int nmhal_attr_set_int(nmhal_device *dev, const char *key, int64_t value)
 		status = find(dev, "set", key, &index);
 	if (status)
 		return status;
-	any.type = dev->driver->attrs[index].type;
+	any.type = dev->lists.attrs[index].type;
 	if (any.type == NMHAL_ATTR_REAL)
 		return nm_fail(
 			dev->uri, NMHAL_E_INVALID, "set attribute '%s': is of type REAL; use nmhal_attr_set", key);
 	return nmhal_attr_set(dev, key, &any);
-}
-
-int nmhal_counter_get(nmhal_device *dev, const char *key, uint64_t *value)
-{
-	int64_t deadline_ns;
-	int status;
-
-	if (!key || !value)
-		return nm_fail(
-			dev ? dev->uri : NULL, NMHAL_E_INVALID, "get counter: %s is NULL", key ? "value" : "key");
-	status = nm_device_enter(dev, NMHAL_TIMEOUT_DEFAULT, "get counter", &deadline_ns);
-	if (status)
-		return status;
-	status = dev->ops.counter ? dev->ops.counter(dev->self, key, value) : NMHAL_E_UNSUPPORTED;
-	if (status == NMHAL_E_UNSUPPORTED)
-		nm_fail(dev->uri, status, "get counter '%s': the %s cannot count it", key, dev->caps.board);
-	return nm_device_leave(dev, status);
 }

@@ -76,5 +76,6 @@ void nmhal_context_unref(nmhal_context *ctx)
 		return;
 	free(ctx->drivers);
 	free(ctx->links);
+	free(ctx->wrappers);
 	free(ctx);
 }

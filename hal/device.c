@@ -194,6 +194,11 @@ int nmhal_host_fail(struct nmhal_host *host, int status, const char *format, ...
 	return status;
 }
 
+const char *nmhal_host_uri(const struct nmhal_host *host)
+{
+	return host->dev->uri;
+}
+
 void nmhal_host_log(struct nmhal_host *host, enum nmhal_log_level level, const char *format, ...)
 {
 	va_list args;

@@ -41,6 +41,13 @@ void nm_one_line(char *text)
 	}
 }
 
+void nm_list_add(char *text, size_t size, const char *item)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "%s%s", used ? ", " : "", item);
+}
+
 int nm_vfail(const char *subject, int status, const char *format, va_list args)
 {
 	/* The arguments may point into the sentence itself. */

@@ -106,8 +106,8 @@ int nmhal_image_save(const nmhal_image *image, const char *path)
 
 static int capture_attrs(struct nmhal_device *dev, struct nmhal_image *image, int64_t deadline_ns)
 {
-	for (size_t i = 0; i < dev->driver->attr_count; i++) {
-		const struct nmhal_attr_info *attr = &dev->driver->attrs[i];
+	for (size_t i = 0; i < dev->lists.attr_count; i++) {
+		const struct nmhal_attr_info *attr = &dev->lists.attrs[i];
 		struct nmhal_attr_value value;
 		int status;
 

@@ -12,8 +12,8 @@ static struct nmhal_attr_value attr_value(const struct nmhal_device *dev, const 
 	struct nmhal_attr_value value = {.struct_size = sizeof(value), .type = NMHAL_ATTR_INT, .integer = attr->value};
 
 	/* An image holds integers: for an attribute of type REAL the type does not fit, which its check says. */
-	for (size_t i = 0; i < dev->driver->attr_count; i++)
-		if (!strcmp(dev->driver->attrs[i].key, attr->key) && dev->driver->attrs[i].type == NMHAL_ATTR_BOOL)
+	for (size_t i = 0; i < dev->lists.attr_count; i++)
+		if (!strcmp(dev->lists.attrs[i].key, attr->key) && dev->lists.attrs[i].type == NMHAL_ATTR_BOOL)
 			value.type = NMHAL_ATTR_BOOL;
 	return value;
 }

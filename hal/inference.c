@@ -4,11 +4,14 @@
 
 static int check_batch(struct nmhal_device *dev, const struct nmhal_inference *op)
 {
-	if (op->flags & ~NMHAL_INFER_TRANSPOSED)
-		return nm_fail(dev->uri, NMHAL_E_INVALID, "inference: flags 0x%x: known are 0x%x", op->flags,
-			NMHAL_INFER_TRANSPOSED);
+	const uint32_t known = NMHAL_INFER_TRANSPOSED | NMHAL_INFER_BIT_SERIAL;
+
+	if (op->flags & ~known)
+		return nm_fail(dev->uri, NMHAL_E_INVALID, "inference: flags 0x%x: known are 0x%x", op->flags, known);
 	if (op->flags & NMHAL_INFER_TRANSPOSED && !(dev->caps.features & NMHAL_CAN_INFER_TRANSPOSED))
 		return nm_unsupported(dev, "inference with TRANSPOSED", "transposed products");
+	if (op->flags & NMHAL_INFER_BIT_SERIAL && !(dev->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
+		return nm_unsupported(dev, "inference with BIT_SERIAL", "bit-serial inputs");
 	if (op->reserved)
 		return nm_fail(dev->uri, NMHAL_E_INVALID, "inference: reserved is %u: it must be 0", op->reserved);
 	if (!op->in || !op->out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens a device: URI, link, driver, vtable, capabilities, state file. */
+/* Opens a device: URI, link, wrappers, driver, vtable, capabilities, state file. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,53 +18,77 @@ static bool is_emulated(const struct nmhal_device *dev)
 	return dev->link ? dev->link->emulated : true;
 }
 
-static bool has_key(const struct nmhal_key *keys, const char *name)
-{
-	for (; keys && keys->name; keys++) {
-		if (strcmp(keys->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void list_keys(const struct nmhal_key *keys, char *text, size_t size)
 {
-	size_t used = strlen(text);
+	for (; keys && keys->name; keys++)
+		nm_list_add(text, size, keys->name);
+}
 
-	for (; keys && keys->name && used < size; keys++) {
-		int length = snprintf(text + used, size - used, "%s%s", used ? ", " : "", keys->name);
+/* Wrappers stand before a link; a driver without one has nothing to wrap. */
+static size_t wrapper_count(const struct nmhal_device *dev)
+{
+	return dev->link ? dev->ctx->wrapper_count : 0;
+}
 
-		used += length < 0 ? 0 : (size_t)length;
+/* Does the URI put this wrapper before the link? */
+static bool is_wanted(const struct nmhal_device *dev, const struct nmhal_wrapper *wrapper)
+{
+	return nmhal_uri_value(dev->parsed, wrapper->keys->name) != NULL;
+}
+
+static int check_key(const struct nmhal_device *dev, const char *key)
+{
+	static const struct nmhal_key state_keys[] = {{"state", "chip image to load and save"}, {NULL, NULL}};
+	const struct nmhal_key *const sets[] = {
+		dev->link ? dev->link->keys : NULL,
+		dev->driver->keys,
+		is_emulated(dev) ? state_keys : NULL,
+	};
+	const size_t count = sizeof sets / sizeof *sets;
+	char known[512] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		if (nm_has_key(sets[i], key))
+			return NMHAL_OK;
+		list_keys(sets[i], known, sizeof known);
 	}
+	for (size_t i = 0; i < wrapper_count(dev); i++) {
+		const struct nmhal_wrapper *wrapper = dev->ctx->wrappers[i];
+
+		list_keys(wrapper->keys, known, sizeof known);
+		if (!nm_has_key(wrapper->keys, key))
+			continue;
+		if (is_wanted(dev, wrapper))
+			return NMHAL_OK;
+		return nm_fail(dev->uri, NMHAL_E_INVALID, "open: key '%s' goes with %s=, which is not there", key,
+			wrapper->keys->name);
+	}
+	return nm_fail(dev->uri, NMHAL_E_INVALID, "open: unknown key '%s'; known: %s", key, *known ? known : "none");
 }
 
 static int check_keys(const struct nmhal_device *dev)
 {
-	static const struct nmhal_key state_keys[] = {{"state", "chip image to load and save"}, {NULL, NULL}};
-	const struct nmhal_key *link_keys = dev->link ? dev->link->keys : NULL;
-	const struct nmhal_key *core_keys = is_emulated(dev) ? state_keys : NULL;
+	int status = NMHAL_OK;
 
-	for (size_t i = 0; i < nm_uri_key_count(dev->parsed); i++) {
-		const char *key = nm_uri_key(dev->parsed, i);
-		char known[512] = "";
-
-		if (has_key(link_keys, key) || has_key(dev->driver->keys, key) || has_key(core_keys, key))
-			continue;
-		list_keys(link_keys, known, sizeof known);
-		list_keys(dev->driver->keys, known, sizeof known);
-		list_keys(core_keys, known, sizeof known);
-		return nm_fail(
-			dev->uri, NMHAL_E_INVALID, "open: unknown key '%s'; known: %s", key, *known ? known : "none");
-	}
-	return NMHAL_OK;
+	for (size_t i = 0; !status && i < nm_uri_key_count(dev->parsed); i++)
+		status = check_key(dev, nm_uri_key(dev->parsed, i));
+	return status;
 }
 
 static int set_default_board(struct nmhal_device *dev)
 {
 	const char *board = dev->link ? dev->link->default_board : dev->driver->boards[0];
+	char asked[64];
 
 	if (*nmhal_uri_board(dev->parsed))
 		return NMHAL_OK;
+	if (dev->link && dev->link->board) {
+		int status = dev->link->board(&dev->host, dev->parsed, asked, sizeof asked);
+
+		if (status)
+			return status;
+		board = asked;
+	}
 	if (!board)
 		return nm_fail(dev->uri, NMHAL_E_INVALID, "open: names no board; write %s:BOARD",
 			nmhal_uri_scheme(dev->parsed));
@@ -121,39 +145,49 @@ static const char *missing_in_stream(const struct nmhal_stream_ops *ops)
 	return NULL;
 }
 
-static int open_link(struct nmhal_device *dev, int64_t deadline_ns)
+/* What a link or wrapper opened must be what the driver needs, whole. */
+static int check_link(const struct nmhal_device *dev, const char *kind, const char *name)
 {
-	const char *missing;
-	int status = dev->link->open(&dev->host, dev->parsed, deadline_ns, &dev->bus, &dev->stream);
+	const char *missing = dev->driver->needs == NMHAL_NEEDS_BUS ? missing_in_bus(dev->bus.ops)
+								    : missing_in_stream(dev->stream.ops);
 
-	if (status)
-		return status;
-	missing = dev->driver->needs == NMHAL_NEEDS_BUS ? missing_in_bus(dev->bus.ops)
-							: missing_in_stream(dev->stream.ops);
 	if (!missing && dev->bus.ops && dev->stream.ops)
 		missing = "choice between bus and stream";
 	if (!missing)
 		return NMHAL_OK;
-	status = nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': link '%s' gave it no %s", dev->driver->name,
-		dev->link->scheme, missing);
-	close_link(dev);
+	return nm_fail(dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': %s '%s' gave it no %s", dev->driver->name, kind,
+		name, missing);
+}
+
+/* Opens the link and puts before it the wrappers that the URI names. */
+static int open_link(struct nmhal_device *dev, int64_t deadline_ns)
+{
+	int status = dev->link->open(&dev->host, dev->parsed, deadline_ns, &dev->bus, &dev->stream);
+
+	if (status)
+		return status;
+	status = check_link(dev, "link", dev->link->scheme);
+	for (size_t i = 0; !status && i < wrapper_count(dev); i++) {
+		const struct nmhal_wrapper *wrapper = dev->ctx->wrappers[i];
+
+		if (!is_wanted(dev, wrapper))
+			continue;
+		status = wrapper->wrap(&dev->host, dev->parsed, deadline_ns, &dev->bus, &dev->stream);
+		if (!status)
+			status = check_link(dev, "wrapper", wrapper->name);
+	}
+	if (status)
+		close_link(dev);
 	return status;
 }
 
-static bool has_writable_attr(const struct nmhal_driver *driver)
-{
-	for (size_t i = 0; i < driver->attr_count; i++) {
-		if (driver->attrs[i].flags & NMHAL_ATTR_WRITABLE)
-			return true;
-	}
-	return false;
-}
-
 /* What the driver left out of its vtable although it must not; NULL: nothing. */
-static const char *missing_op(const struct nmhal_device_ops *ops, const struct nmhal_driver *driver)
+static const char *missing_op(const struct nmhal_device_ops *ops)
 {
 	bool spikes = ops->spikes_start || ops->spikes_pump || ops->spikes_stop;
 	bool neurons = ops->set_neurons || ops->get_neurons;
+	bool cells = ops->cell_pulse || ops->cell_ramp || ops->read_conductance || ops->cell_sweep;
+	bool safety = ops->limits_get || ops->limits_set || ops->arm || ops->disarm || ops->safe_state;
 	const struct {
 		bool missing;
 		const char *name;
@@ -167,8 +201,15 @@ static const char *missing_op(const struct nmhal_device_ops *ops, const struct n
 		{spikes && !ops->spikes_stop, "spikes_stop (but others of the set)"},
 		{neurons && !ops->set_neurons, "set_neurons (but get_neurons)"},
 		{neurons && !ops->get_neurons, "get_neurons (but set_neurons)"},
-		{driver->attr_count && !ops->attr_get, "attr_get (but attributes)"},
-		{has_writable_attr(driver) && !ops->attr_set, "attr_set (but writable attributes)"},
+		{cells && !ops->cell_pulse, "cell_pulse (but others of the set)"},
+		{cells && !ops->cell_ramp, "cell_ramp (but others of the set)"},
+		{cells && !ops->read_conductance, "read_conductance (but others of the set)"},
+		{cells && !ops->cell_sweep, "cell_sweep (but others of the set)"},
+		{safety && !ops->limits_get, "limits_get (but others of the set)"},
+		{safety && !ops->limits_set, "limits_set (but others of the set)"},
+		{safety && !ops->arm, "arm (but others of the set)"},
+		{safety && !ops->disarm, "disarm (but others of the set)"},
+		{safety && !ops->safe_state, "safe_state (but others of the set)"},
 	};
 
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
@@ -187,7 +228,7 @@ static int adopt_ops(struct nmhal_device *dev, const struct nmhal_device_ops *op
 	if (nm_copy_in(&dev->ops, sizeof dev->ops, oldest, ops, "struct nmhal_device_ops"))
 		return nm_fail(
 			dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': %s", dev->driver->name, nmhal_last_error());
-	missing = missing_op(&dev->ops, dev->driver);
+	missing = missing_op(&dev->ops);
 	if (missing)
 		return nm_fail(
 			dev->uri, NMHAL_E_INTERNAL, "open: driver '%s': it has no op %s", dev->driver->name, missing);
@@ -241,13 +282,17 @@ static uint64_t features_of(const struct nmhal_device_ops *ops)
 		features |= NMHAL_CAN_INFER;
 	if (ops->reset)
 		features |= NMHAL_CAN_RESET;
+	if (ops->cell_pulse)
+		features |= NMHAL_CAN_CELLS;
+	if (ops->arm)
+		features |= NMHAL_CAN_ARM;
 	return features;
 }
 
 static int check_caps(const struct nmhal_device *dev)
 {
 	const uint64_t of_ops = NMHAL_CAN_ADD_WEIGHTS | NMHAL_CAN_NEURONS | NMHAL_CAN_RESET_STATE | NMHAL_CAN_SPIKES |
-				NMHAL_CAN_INFER | NMHAL_CAN_RESET;
+				NMHAL_CAN_INFER | NMHAL_CAN_RESET | NMHAL_CAN_CELLS | NMHAL_CAN_ARM;
 	const struct nmhal_device_caps *caps = &dev->caps;
 	uint64_t claimed = caps->features & of_ops & ~features_of(&dev->ops);
 	uint64_t cells = (uint64_t)caps->rows * caps->cols;
@@ -332,6 +377,8 @@ static int open_uri(struct nmhal_context *ctx, const char *text, const struct nm
 	if (status)
 		goto err_free;
 	status = learn_caps(dev);
+	if (!status)
+		status = nm_lists_learn(dev);
 	if (!status)
 		status = nm_shadow_init(&dev->shadow, &dev->caps);
 	if (!status)

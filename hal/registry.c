@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The drivers and links of a context: checked when they are added, found by scheme and board. */
-#include <stdio.h>
+/* The drivers, links and wrappers of a context: checked when they are added, found by scheme and board. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "hal/hal.h"
-
-/* Appends "item" to a comma-separated list in text[size]; what does not fit is left out. */
-static void list_add(char *text, size_t size, const char *item)
-{
-	size_t used = strlen(text);
-
-	snprintf(text + used, size - used, "%s%s", used ? ", " : "", item);
-}
 
 /* Is name among the comma-separated names? */
 static bool is_named(const char *names, const char *name, size_t length)
@@ -24,6 +15,15 @@ static bool is_named(const char *names, const char *name, size_t length)
 			return true;
 		names += span;
 		names += *names == ',';
+	}
+	return false;
+}
+
+bool nm_has_key(const struct nmhal_key *keys, const char *name)
+{
+	for (; keys && keys->name; keys++) {
+		if (strcmp(keys->name, name) == 0)
+			return true;
 	}
 	return false;
 }
@@ -69,31 +69,9 @@ static int check_names(const struct nmhal_context *ctx, const struct nmhal_drive
 	return NMHAL_OK;
 }
 
-static int check_attrs(const struct nmhal_driver *driver)
-{
-	if (driver->attr_count && !driver->attrs)
-		return nm_fail(NULL, NMHAL_E_INVALID, "add driver '%s': attr_count is %zu but attrs is NULL",
-			driver->name, driver->attr_count);
-	for (size_t i = 0; i < driver->attr_count; i++) {
-		const struct nmhal_attr_info *attr = &driver->attrs[i];
-
-		if (attr->struct_size != sizeof *attr)
-			return nm_fail(NULL, NMHAL_E_INVALID,
-				"add driver '%s': attribute %zu: struct_size is %zu, must be %zu", driver->name, i,
-				attr->struct_size, sizeof *attr);
-		if (!attr->key || !*attr->key || !attr->unit || !attr->summary)
-			return nm_fail(NULL, NMHAL_E_INVALID,
-				"add driver '%s': attribute %zu has no key, unit or summary", driver->name, i);
-		if (attr->type < NMHAL_ATTR_BOOL || attr->type > NMHAL_ATTR_REAL)
-			return nm_fail(NULL, NMHAL_E_INVALID,
-				"add driver '%s': attribute '%s': type is %u, must be %d..%d", driver->name, attr->key,
-				attr->type, NMHAL_ATTR_BOOL, NMHAL_ATTR_REAL);
-	}
-	return NMHAL_OK;
-}
-
 static int check_driver(const struct nmhal_driver *driver)
 {
+	const struct nm_lister lister = {NULL, "add", driver->name, NMHAL_E_INVALID};
 	const char *missing = NULL;
 
 	if (driver->abi != NMHAL_DRIVER_ABI)
@@ -116,7 +94,7 @@ static int check_driver(const struct nmhal_driver *driver)
 	if ((driver->needs == NMHAL_NEEDS_NOTHING) != (driver->scheme != NULL))
 		return nm_fail(NULL, NMHAL_E_INVALID,
 			"add driver '%s': a scheme goes with NMHAL_NEEDS_NOTHING and with nothing else", driver->name);
-	return check_attrs(driver);
+	return nm_attrs_check(&lister, driver->attrs, driver->attr_count);
 }
 
 int nmhal_context_add_driver(nmhal_context *ctx, const struct nmhal_driver *driver)
@@ -180,27 +158,92 @@ int nmhal_context_add_link(nmhal_context *ctx, const struct nmhal_link *link)
 	return NMHAL_OK;
 }
 
+static int check_wrapper(const struct nmhal_wrapper *wrapper)
+{
+	const char *missing = NULL;
+
+	if (wrapper->abi != NMHAL_DRIVER_ABI)
+		return nm_fail(NULL, NMHAL_E_INVALID,
+			"add wrapper: abi is %u, this library has %u; rebuild the wrapper", wrapper->abi,
+			NMHAL_DRIVER_ABI);
+	if (nm_check_size(wrapper->struct_size, sizeof *wrapper, sizeof *wrapper, wrapper, "struct nmhal_wrapper"))
+		return NMHAL_E_INVALID;
+	if (!wrapper->name || !*wrapper->name)
+		missing = "name";
+	else if (!wrapper->wrap)
+		missing = "wrap";
+	else if (!wrapper->keys || !wrapper->keys->name)
+		missing = "keys";
+	if (missing)
+		return nm_fail(NULL, NMHAL_E_INVALID, "add wrapper '%s': it has no %s",
+			wrapper->name ? wrapper->name : "", missing);
+	if (wrapper->reserved)
+		return nm_fail(NULL, NMHAL_E_INVALID, "add wrapper '%s': reserved is %u, must be 0", wrapper->name,
+			wrapper->reserved);
+	return NMHAL_OK;
+}
+
+int nmhal_context_add_wrapper(nmhal_context *ctx, const struct nmhal_wrapper *wrapper)
+{
+	const struct nmhal_wrapper **grown;
+	int status;
+
+	if (!ctx || !wrapper)
+		return nm_fail(NULL, NMHAL_E_INVALID, "add wrapper: %s is NULL", ctx ? "wrapper" : "ctx");
+	status = check_wrapper(wrapper);
+	if (status)
+		return status;
+	for (size_t i = 0; i < ctx->wrapper_count; i++) {
+		for (const struct nmhal_key *key = wrapper->keys; key->name; key++) {
+			if (nm_has_key(ctx->wrappers[i]->keys, key->name))
+				return nm_fail(NULL, NMHAL_E_BUSY, "add wrapper '%s': key '%s' is that of '%s'",
+					wrapper->name, key->name, ctx->wrappers[i]->name);
+		}
+	}
+	grown = realloc(ctx->wrappers, (ctx->wrapper_count + 1) * sizeof(*grown));
+	if (!grown)
+		return nm_no_memory(NULL, "add wrapper");
+	ctx->wrappers = grown;
+	ctx->wrappers[ctx->wrapper_count++] = wrapper;
+	return NMHAL_OK;
+}
+
+/* What the index'th part of the library is called, drivers, then links, then wrappers; NULL behind the last one. */
+static const char *builtin_name(size_t index)
+{
+	for (size_t i = 0; nm_builtin_drivers[i]; i++) {
+		if (index-- == 0)
+			return nm_builtin_drivers[i]->name;
+	}
+	for (size_t i = 0; nm_builtin_links[i]; i++) {
+		if (index-- == 0)
+			return nm_builtin_links[i]->scheme;
+	}
+	for (size_t i = 0; nm_builtin_wrappers[i]; i++) {
+		if (index-- == 0)
+			return nm_builtin_wrappers[i]->name;
+	}
+	return NULL;
+}
+
 /* Every name that was asked for must have been built. */
 static int check_asked(const char *names)
 {
 	char known[512] = "";
+	const char *name;
 
-	for (size_t i = 0; nm_builtin_drivers[i]; i++)
-		list_add(known, sizeof known, nm_builtin_drivers[i]->name);
-	for (size_t i = 0; nm_builtin_links[i]; i++)
-		list_add(known, sizeof known, nm_builtin_links[i]->scheme);
+	for (size_t i = 0; (name = builtin_name(i)); i++)
+		nm_list_add(known, sizeof known, name);
 	while (*names) {
 		size_t span = strcspn(names, ",");
 		bool found = false;
 
-		for (size_t i = 0; nm_builtin_drivers[i]; i++)
-			found = found || is_named(nm_builtin_drivers[i]->name, names, span);
-		for (size_t i = 0; nm_builtin_links[i]; i++)
-			found = found || is_named(nm_builtin_links[i]->scheme, names, span);
+		for (size_t i = 0; (name = builtin_name(i)); i++)
+			found = found || is_named(name, names, span);
 		if (!found)
 			return nm_fail(NULL, NMHAL_E_INVALID,
-				"new context: no driver or link '%.*s' was built; there are: %s", (int)span, names,
-				known);
+				"new context: no driver, link or wrapper '%.*s' was built; there are: %s", (int)span,
+				names, known);
 		names += span;
 		names += *names == ',';
 	}
@@ -223,6 +266,12 @@ int nm_registry_fill(struct nmhal_context *ctx, const char *names)
 		if (!names || is_named(names, name, strlen(name)))
 			status = nmhal_context_add_driver(ctx, nm_builtin_drivers[i]);
 	}
+	for (size_t i = 0; !status && nm_builtin_wrappers[i]; i++) {
+		const char *name = nm_builtin_wrappers[i]->name;
+
+		if (!names || is_named(names, name, strlen(name)))
+			status = nmhal_context_add_wrapper(ctx, nm_builtin_wrappers[i]);
+	}
 	return status;
 }
 
@@ -231,10 +280,10 @@ static int unknown_scheme(const struct nmhal_context *ctx, const char *subject, 
 	char known[512] = "";
 
 	for (size_t i = 0; i < ctx->link_count; i++)
-		list_add(known, sizeof known, ctx->links[i]->scheme);
+		nm_list_add(known, sizeof known, ctx->links[i]->scheme);
 	for (size_t i = 0; i < ctx->driver_count; i++) {
 		if (ctx->drivers[i]->scheme)
-			list_add(known, sizeof known, ctx->drivers[i]->scheme);
+			nm_list_add(known, sizeof known, ctx->drivers[i]->scheme);
 	}
 	return nm_fail(
 		subject, NMHAL_E_NO_DEVICE, "open: unknown scheme '%s'; known: %s", scheme, *known ? known : "none");
@@ -281,7 +330,7 @@ int nm_registry_board(struct nmhal_context *ctx, const char *subject, const char
 	for (size_t i = 0; i < ctx->driver_count; i++) {
 		for (const char *const *name = ctx->drivers[i]->boards; is_candidate(ctx->drivers[i], own) && *name;
 			name++)
-			list_add(known, sizeof known, *name);
+			nm_list_add(known, sizeof known, *name);
 	}
 	return nm_fail(
 		subject, NMHAL_E_NO_DEVICE, "open: unknown board '%s'; known: %s", board, *known ? known : "none");

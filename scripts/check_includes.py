@@ -26,11 +26,13 @@ RULES = [
      "only drivers/sim and nmhal-vboard join the emulator to anything"),
     (r"(tools/(?!vboard)|examples/(?!own_board/)|tests/client/)", r"(?!tools/|examples/|tests/client/)[^<].*",
      r"include/nmhal/nmhal\.h", "programs of users see the public header only"),
+    (r"tools/vboard/", r"(?!tools/vboard/|sim/board\.h|nmlink/)[^<].*", r"include/nmhal/nmhal\.h",
+     "nmhal-vboard sees boards from outside, and the frames they speak"),
     (r"(examples/own_board|tests/conformance)/", r"(?!examples/own_board/|tests/conformance/)[^<].*",
      r"include/nmhal/(nmhal|driver)\.h", "a driver outside the library, and the suite, see the public headers only"),
 ]
 # The same programs link the shared library, not the static one of the tests.
-PROGRAM_BUILD = (r"(tools|examples|tests/client)/", r"\b(core_dep|root_inc)\b")
+PROGRAM_BUILD = (r"(tools/(?!vboard/)|examples/|tests/client/)", r"\b(core_dep|root_inc)\b")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 

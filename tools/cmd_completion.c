@@ -39,7 +39,8 @@ static void print_options(const struct argp *argp)
 static const struct {
 	const char *command, *words;
 } words[] = {
-	{"completion", "bash"}, {"help", "$commands"}, {"list", "sim"}, {"neurons", "set all"},
+	{"cells", "conductance pulse form set reset sweep"}, {"completion", "bash"}, {"help", "$commands"},
+	{"list", "sim"}, {"neurons", "set all"},
 	{"trace", "$([[ $previous != trace ]] || echo run)"},
 	{"attr", "$(\"${COMP_WORDS[0]}\" -q $device attr 2>/dev/null | awk '{print $1}')"},
 };

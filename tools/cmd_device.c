@@ -246,10 +246,11 @@ static const struct {
 	{NMHAL_CAN_BACK_TO_BACK, "back_to_back"},
 	{NMHAL_CAN_INFER, "infer"},
 	{NMHAL_CAN_INFER_TRANSPOSED, "infer_transposed"},
+	{NMHAL_CAN_INFER_BIT_SERIAL, "infer_bit_serial"},
+	{NMHAL_CAN_CELLS, "cells"},
+	{NMHAL_CAN_ARM, "arm"},
 	{NMHAL_CAN_RESET, "reset"},
 };
-
-static const char *const counters[] = {"cycles", "sops", "queue_dropped", "spi_frames", "events_in", "events_out"};
 
 static json_t *range_json(int32_t min, int32_t max)
 {
@@ -259,15 +260,11 @@ static json_t *range_json(int32_t min, int32_t max)
 static int info_json(const struct probe *p)
 {
 	const struct nmhal_device_caps *c = &p->caps;
-	json_t *names = json_array(), *counts = json_object(), *attrs = json_object();
-	uint64_t value;
+	json_t *names = json_array(), *attrs = json_object();
 
 	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
 		if (c->features & features[i].bit)
 			json_array_append_new(names, json_string(features[i].name));
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		if (nmhal_counter_get(p->dev, counters[i], &value) == NMHAL_OK)
-			json_object_set_new(counts, counters[i], json_counter(value));
 	int code = attr_show(p, NULL, attrs);
 	json_t *object = json_pack("{ss ss ss ss ss so sI sI sI sI so so so so so so so si sI sI si so so}",
 		"uri", nmhal_device_uri(p->dev), "board", c->board, "driver", c->driver, "serial", c->serial,
@@ -281,7 +278,7 @@ static int info_json(const struct probe *p)
 		"potential_range", range_json(c->potential_min, c->potential_max),
 		"virtual_range", range_json(c->virtual_min, c->virtual_max), "weight_bits", (int)c->weight_bits,
 		"step_ps", (json_int_t)c->step_ps, "clock_hz", (json_int_t)c->clock_hz,
-		"timeout_ms", (int)c->default_timeout_ms, "attributes", attrs, "counters", counts);
+		"timeout_ms", (int)c->default_timeout_ms, "attributes", attrs, "counters", counters_json(p));
 	if (code == PROBE_OK)
 		return json_result(p, object);
 	json_decref(object);
@@ -297,7 +294,8 @@ static void print_range(const char *name, int32_t min, int32_t max)
 static int info_text(const struct probe *p)
 {
 	const struct nmhal_device_caps *c = &p->caps;
-	uint64_t value;
+	const char *key;
+	json_t *value;
 
 	printf("%-10s %s\n%-10s %s\n", "uri", nmhal_device_uri(p->dev), "board", c->board);
 	printf("%-10s %s\n", "driver", c->driver);
@@ -324,9 +322,10 @@ static int info_text(const struct probe *p)
 		if (c->features & features[i].bit)
 			printf(" %s", features[i].name);
 	putchar('\n');
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		if (nmhal_counter_get(p->dev, counters[i], &value) == NMHAL_OK)
-			printf("%-10s %s %" PRIu64 "\n", "counter", counters[i], value);
+	json_t *counters = counters_json(p);
+	json_object_foreach(counters, key, value)
+		printf("%-10s %s %" JSON_INTEGER_FORMAT "\n", "counter", key, json_integer_value(value));
+	json_decref(counters);
 	return attr_show(p, NULL, NULL);
 }
 

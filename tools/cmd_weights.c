@@ -2,26 +2,13 @@
 /* program and weights: chip images (HDF5) and weight matrices (.npy) to and from a device. */
 #include "common.h"
 #include "heatmap.h"
-#include "npy.h"
+#include "matrix.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define BLOCK_ROWS 16u /* rows of one call while a bar is shown, so that it moves; without one all go in one call */
-
-struct region_option {
-	struct nmhal_region region;
-	bool given;
-};
-
-static error_t parse_region_option(struct probe *p, const char *text, struct region_option *option)
-{
-	option->given = true;
-	if (parse_region(text, &option->region))
-		return 0;
-	return usage_error(p, "--region %s: CORE,ROW,COL or CORE,ROW,COL,ROWS,COLS expected", text);
-}
 
 /* ---- program ----------------------------------------------------------------------------------------------------- */
 
@@ -176,13 +163,6 @@ static int program_npy(struct probe *p, const struct program_args *args, const c
 	return code;
 }
 
-static bool has_suffix(const char *path, const char *suffix)
-{
-	size_t length = strlen(path), tail = strlen(suffix);
-
-	return length >= tail && strcmp(path + length - tail, suffix) == 0;
-}
-
 int cmd_program(struct probe *p, const struct command *self, int argc, char **argv)
 {
 	struct program_args args = {.p = p};
@@ -255,7 +235,7 @@ static int save_image(const struct probe *p, const struct weights_args *args)
 	return PROBE_OK;
 }
 
-static int read_blocks(const struct probe *p, const struct nmhal_region *region, int16_t *codes)
+static int read_blocks(const struct probe *p, const struct nmhal_region *region, int32_t *codes)
 {
 	struct progress bar;
 	uint32_t most;
@@ -267,7 +247,7 @@ static int read_blocks(const struct probe *p, const struct nmhal_region *region,
 		struct nmhal_region block = *region;
 		block.row += row;
 		block.rows = region->rows - row < most ? region->rows - row : most;
-		status = nmhal_read_weights(p->dev, &block, codes + (size_t)row * region->cols, 0, NMHAL_CODE_I16,
+		status = nmhal_read_weights(p->dev, &block, codes + (size_t)row * region->cols, 0, NMHAL_CODE_I32,
 			p->timeout_ms);
 		progress_at(&bar, row + block.rows);
 	}
@@ -275,28 +255,20 @@ static int read_blocks(const struct probe *p, const struct nmhal_region *region,
 	return status == NMHAL_OK ? PROBE_OK : probe_fail_last(p, status);
 }
 
-static json_t *region_json(const struct nmhal_region *region, const int16_t *codes)
+static json_t *region_json(const struct nmhal_region *region, const int32_t *codes)
 {
-	json_t *rows = json_array();
-
-	for (uint32_t row = 0; row < region->rows; row++) {
-		json_t *line = json_array();
-		for (uint32_t col = 0; col < region->cols; col++)
-			json_array_append_new(line, json_integer(codes[(size_t)row * region->cols + col]));
-		json_array_append_new(rows, line);
-	}
 	return json_pack("{sI sI sI sI sI so}", "core", (json_int_t)region->core, "row", (json_int_t)region->row,
 		"col", (json_int_t)region->col, "rows", (json_int_t)region->rows, "cols", (json_int_t)region->cols,
-		"codes", rows);
+		"codes", matrix_json(codes, region->rows, region->cols));
 }
 
 static int show_weights(const struct probe *p, const struct weights_args *args, const struct nmhal_region *region,
-	const int16_t *codes)
+	const int32_t *codes)
 {
 	if (args->output != NULL) {
-		int error = npy_write(args->output, codes, region->rows, region->cols);
-		if (error != 0)
-			return probe_fail(p, NMHAL_E_IO, "%s: write: %s", args->output, strerror(error));
+		int code = matrix_save(p, args->output, codes, region->rows, region->cols);
+		if (code != PROBE_OK)
+			return code;
 	}
 	if (p->json && args->output == NULL)
 		return json_result(p, region_json(region, codes));
@@ -330,15 +302,10 @@ int cmd_weights(struct probe *p, const struct command *self, int argc, char **ar
 	if (args.output != NULL && !has_suffix(args.output, ".npy"))
 		return save_image(p, &args);
 	struct nmhal_region region = args.region.region;
-	if (region.core >= p->caps.cores || region.row >= p->caps.rows || region.col >= p->caps.cols
-			|| region.rows > p->caps.rows - region.row || region.cols > p->caps.cols - region.col)
-		return probe_fail(p, NMHAL_E_INVALID,
-			"%s: read weights of core %u from row %u, column %u: outside %u core(s) of %u x %u",
-			nmhal_device_uri(p->dev), region.core, region.row, region.col, p->caps.cores, p->caps.rows,
-			p->caps.cols);
-	region.rows = region.rows > 0 ? region.rows : p->caps.rows - region.row;
-	region.cols = region.cols > 0 ? region.cols : p->caps.cols - region.col;
-	int16_t *codes = calloc((size_t)region.rows * region.cols, sizeof(*codes));
+	code = region_resolve(p, "read weights", &region);
+	if (code != PROBE_OK)
+		return code;
+	int32_t *codes = calloc((size_t)region.rows * region.cols, sizeof(*codes));
 	if (codes == NULL)
 		return probe_no_memory(p);
 	code = read_blocks(p, &region, codes);

@@ -183,6 +183,8 @@ int probe_open(struct probe *p)
 int probe_close(struct probe *p, int code)
 {
 	signals_device(NULL);
+	if (p->dev != NULL && signals_interrupted() && p->caps.features & NMHAL_CAN_ARM && code != PROBE_GONE)
+		code = probe_safe(p, code);
 	if (p->dev != NULL) {
 		int status = nmhal_device_close(p->dev);
 		if (status != NMHAL_OK) {
@@ -203,6 +205,33 @@ int probe_require(const struct probe *p, uint64_t features, const char *what)
 		return PROBE_OK;
 	return probe_fail(p, NMHAL_E_UNSUPPORTED, "%s: the %s has no %s", nmhal_device_uri(p->dev), p->caps.board,
 		what);
+}
+
+int region_resolve(const struct probe *p, const char *what, struct nmhal_region *region)
+{
+	const struct nmhal_device_caps *caps = &p->caps;
+
+	if (region->core >= caps->cores || region->row >= caps->rows || region->col >= caps->cols
+			|| region->rows > caps->rows - region->row || region->cols > caps->cols - region->col)
+		return probe_fail(p, NMHAL_E_INVALID,
+			"%s: %s of core %u from row %u, column %u: outside %u core(s) of %u x %u",
+			nmhal_device_uri(p->dev), what, region->core, region->row, region->col, caps->cores, caps->rows,
+			caps->cols);
+	region->rows = region->rows > 0 ? region->rows : caps->rows - region->row;
+	region->cols = region->cols > 0 ? region->cols : caps->cols - region->col;
+	return PROBE_OK;
+}
+
+int probe_safe(const struct probe *p, int code)
+{
+	signals_hold(true);
+	int status = nmhal_safe_state(p->dev, p->timeout_ms);
+	/* An interrupt that came too late for the call it was for ends this one instead, once. */
+	if (status == NMHAL_E_CANCELED)
+		status = nmhal_safe_state(p->dev, p->timeout_ms);
+	int safe_code = status == NMHAL_OK ? PROBE_OK : probe_fail_last(p, status);
+	signals_hold(false);
+	return code == PROBE_OK ? safe_code : code;
 }
 
 /* ---- JSON and files ---------------------------------------------------------------------------------------------- */

@@ -67,6 +67,16 @@ void usage_option(struct probe *p, int argc, char **argv, int next);
 bool parse_number(const char *text, int64_t min, int64_t max, int64_t *value);
 /* "core,row,col[,rows,cols]" */
 bool parse_region(const char *text, struct nmhal_region *region);
+struct region_option {
+	struct nmhal_region region;
+	bool given;
+};
+/* Value of --region, for argp parsers. */
+error_t parse_region_option(struct probe *p, const char *text, struct region_option *option);
+/* A number with a unit as a whole count of 10^exponent units: "1.2V" and "500mV" with unit V and exponent -6 are
+ * 1200000 and 500000. Prefixes p, n, u, m, k, M or none. */
+bool parse_quantity(const char *text, const char *unit, int exponent, int64_t min, int64_t max, int64_t *value);
+bool has_suffix(const char *text, const char *suffix);
 /* "7", "3..7", "3.." or "all" within 0..limit-1. */
 bool parse_range(const char *text, uint32_t limit, uint32_t *first, uint32_t *count);
 
@@ -85,6 +95,13 @@ int probe_open(struct probe *p);
 int probe_close(struct probe *p, int code);
 /* PROBE_OK, or the exit code after a message, when the device lacks one of the features. */
 int probe_require(const struct probe *p, uint64_t features, const char *what);
+/* Fills in rows and cols that are 0; PROBE_OK or the exit code after a message when it is not on the device. */
+int region_resolve(const struct probe *p, const char *what, struct nmhal_region *region);
+/* Disarms and brings all lines to 0 V, also after an interrupt; keeps `code` if that is already a failure. */
+int probe_safe(const struct probe *p, int code);
+/* Arms for silence_ms; 0: the longest the limits grant. PROBE_OK or the exit code after a message (cmd_safety.c). */
+#define DEFAULT_SILENCE_MS 1000u
+int probe_arm(const struct probe *p, uint32_t silence_ms, uint32_t *granted);
 /* SIGINT and SIGTERM interrupt the running call on dev (NULL: none) and set the flag. */
 void signals_setup(void);
 void signals_device(nmhal_device *dev);
@@ -95,6 +112,8 @@ void signals_hold(bool hold);
 int json_result(const struct probe *p, json_t *object);
 /* Counter value, or null when unknown. */
 json_t *json_counter(uint64_t value);
+/* All counters of the device by name (cmd_sensors.c). */
+json_t *counters_json(const struct probe *p);
 /* Loads a file ("-": stdin) into memory; NULL after a message with *code set. Adds a NUL after *size bytes. */
 char *load_file(const struct probe *p, const char *path, size_t *size, int *code);
 /* Says that memory is out; returns the exit code. */
@@ -133,6 +152,13 @@ int cmd_selftest(struct probe *p, const struct command *self, int argc, char **a
 int cmd_program(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_weights(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_neurons(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_infer(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_sensors(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_counters(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_limits(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_arm(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_safe(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_cells(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_run(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_trace(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_bench(struct probe *p, const struct command *self, int argc, char **argv);
@@ -140,6 +166,7 @@ int cmd_completion(struct probe *p, const struct command *self, int argc, char *
 int cmd_version(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_help(struct probe *p, const struct command *self, int argc, char **argv);
 extern const struct argp list_argp, attr_argp, reset_argp, program_argp, weights_argp, neurons_argp,
-	run_argp, trace_argp, bench_argp, completion_argp, help_argp;
+	infer_argp, sensors_argp, limits_argp, arm_argp, cells_argp, run_argp, trace_argp, bench_argp, completion_argp,
+	help_argp;
 
 #endif

@@ -9,7 +9,7 @@
 #define RASTER_MARGIN 6u
 
 struct map {
-	const int16_t *codes;
+	const int32_t *codes;
 	uint32_t rows, cols, block; /* block x block cells are drawn as one */
 	int32_t limit;
 };
@@ -58,7 +58,7 @@ static void draw_colour(FILE *stream, const struct map *map)
 	}
 }
 
-void heatmap_draw(FILE *stream, const int16_t *codes, uint32_t rows, uint32_t cols, int32_t limit, unsigned columns)
+void heatmap_draw(FILE *stream, const int32_t *codes, uint32_t rows, uint32_t cols, int32_t limit, unsigned columns)
 {
 	static const char signs[] = "ihgfedcba.123456789";
 	struct map map = {.codes = codes, .rows = rows, .cols = cols, .block = 1, .limit = limit > 0 ? limit : 1};

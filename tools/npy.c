@@ -142,11 +142,15 @@ static int copy_codes(const uint8_t *data, size_t width, struct npy_matrix *matr
 	return 0;
 }
 
+/* From narrow to wide. */
+static const struct {
+	char descr[4];
+	size_t width;
+} known[] = {{"|i1", 1}, {"<i2", 2}, {"<i4", 4}};
+
 /* Bytes of a code; 0 for a dtype that is not known. */
 static size_t width_of(const char *descr)
 {
-	static const struct { char descr[4]; size_t width; } known[] = {{"|i1", 1}, {"<i2", 2}, {"<i4", 4}};
-
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(descr, known[i].descr) == 0)
 			return known[i].width;
@@ -191,27 +195,36 @@ int npy_parse(const void *data, size_t size, struct npy_matrix *matrix, char *wh
 	return 0;
 }
 
-static void put_codes(FILE *file, const int16_t *codes, size_t count, bool wide)
+static void put_codes(FILE *file, const int32_t *codes, size_t count, size_t width)
 {
-	for (size_t i = 0; i < count; i++) {
-		uint16_t bits = (uint16_t)codes[i];
-		putc(bits & 0xff, file);
-		if (wide)
-			putc(bits >> 8, file);
-	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t byte = 0; byte < width; byte++)
+			putc((int)((uint32_t)codes[i] >> (8 * byte) & 0xff), file);
 }
 
-int npy_write(const char *path, const int16_t *codes, uint32_t rows, uint32_t cols)
+/* Index in `known` of the narrowest dtype that holds all codes. */
+static size_t narrowest(const int32_t *codes, size_t count)
+{
+	size_t type = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (codes[i] < INT16_MIN || codes[i] > INT16_MAX)
+			return 2;
+		if (codes[i] < INT8_MIN || codes[i] > INT8_MAX)
+			type = 1;
+	}
+	return type;
+}
+
+int npy_write(const char *path, const int32_t *codes, uint32_t rows, uint32_t cols)
 {
 	size_t count = (size_t)rows * cols;
+	size_t type = narrowest(codes, count);
 	char dict[118]; /* magic, version and length take 10 bytes; NumPy pads the whole to a multiple of 64 */
-	bool wide = false;
 
-	for (size_t i = 0; i < count; i++)
-		wide = wide || codes[i] < INT8_MIN || codes[i] > INT8_MAX;
 	memset(dict, ' ', sizeof(dict));
 	int length = snprintf(dict, sizeof(dict), "{'descr': '%s', 'fortran_order': False, 'shape': (%u, %u), }",
-		wide ? "<i2" : "|i1", rows, cols);
+		known[type].descr, rows, cols);
 	dict[length] = ' ';
 	dict[sizeof(dict) - 1] = '\n';
 	FILE *file = fopen(path, "wb");
@@ -219,7 +232,7 @@ int npy_write(const char *path, const int16_t *codes, uint32_t rows, uint32_t co
 		return errno;
 	fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, file);
 	fwrite(dict, 1, sizeof(dict), file);
-	put_codes(file, codes, count, wide);
+	put_codes(file, codes, count, known[type].width);
 	errno = 0;
 	bool bad = ferror(file) != 0;
 	if (fclose(file) != 0 || bad)

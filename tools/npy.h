@@ -13,7 +13,7 @@ struct npy_matrix {
 
 /* Parses a whole file in memory: C order, two axes, dtype |i1, <i2 or <i4. 0, or -1 with a clause in why[capacity]. */
 int npy_parse(const void *data, size_t size, struct npy_matrix *matrix, char *why, size_t capacity);
-/* Writes rows x cols codes as |i1 if all fit, else <i2. 0, or an errno value. */
-int npy_write(const char *path, const int16_t *codes, uint32_t rows, uint32_t cols);
+/* Writes rows x cols codes as |i1 if all fit, else <i2, else <i4. 0, or an errno value. */
+int npy_write(const char *path, const int32_t *codes, uint32_t rows, uint32_t cols);
 
 #endif

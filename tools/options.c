@@ -166,6 +166,76 @@ bool parse_region(const char *text, struct nmhal_region *region)
 	return count == 3 || (count == 5 && region->rows > 0 && region->cols > 0);
 }
 
+error_t parse_region_option(struct probe *p, const char *text, struct region_option *option)
+{
+	option->given = true;
+	if (parse_region(text, &option->region))
+		return 0;
+	return usage_error(p, "--region %s: CORE,ROW,COL or CORE,ROW,COL,ROWS,COLS expected", text);
+}
+
+bool has_suffix(const char *text, const char *suffix)
+{
+	size_t length = strlen(text), tail = strlen(suffix);
+
+	return length >= tail && strcmp(text + length - tail, suffix) == 0;
+}
+
+/* Digits with an optional point: their number and how many come after the point. */
+static const char *parse_decimal(const char *text, int64_t *digits, int *places)
+{
+	bool point = false;
+	size_t count = 0;
+
+	*digits = 0;
+	*places = 0;
+	for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {
+		if (*text == '.') {
+			point = true;
+			continue;
+		}
+		if (++count > 17)
+			return NULL;
+		*digits = *digits * 10 + (*text - '0');
+		*places += point;
+	}
+	return count > 0 ? text : NULL;
+}
+
+static bool prefix_of(const char *text, size_t length, int *exponent)
+{
+	static const struct {
+		char letter;
+		int exponent;
+	} prefixes[] = {{'p', -12}, {'n', -9}, {'u', -6}, {'m', -3}, {'k', 3}, {'M', 6}};
+
+	*exponent = 0;
+	for (size_t i = 0; length == 1 && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (prefixes[i].letter == text[0]) {
+			*exponent = prefixes[i].exponent;
+			return true;
+		}
+	return length == 0;
+}
+
+bool parse_quantity(const char *text, const char *unit, int exponent, int64_t min, int64_t max, int64_t *value)
+{
+	bool negative = text[0] == '-';
+	int64_t number;
+	int places, prefix;
+	const char *rest = parse_decimal(text + negative, &number, &places);
+
+	if (rest == NULL || !has_suffix(rest, unit) || !prefix_of(rest, strlen(rest) - strlen(unit), &prefix))
+		return false;
+	for (int power = prefix - exponent - places; power != 0 && number != 0; power += power < 0 ? 1 : -1) {
+		if (power < 0 ? number % 10 != 0 : number > INT64_MAX / 10)
+			return false;
+		number = power < 0 ? number / 10 : number * 10;
+	}
+	*value = negative ? -number : number;
+	return *value >= min && *value <= max;
+}
+
 bool parse_range(const char *text, uint32_t limit, uint32_t *first, uint32_t *count)
 {
 	const char *dots = strstr(text, "..");

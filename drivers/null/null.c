@@ -204,7 +204,11 @@ static int null_reset(void *self, int64_t deadline_ns)
 	return NMHAL_OK;
 }
 
-/* What is left out is answered by the core: with a fallback (write_cells) or UNSUPPORTED. See <nmhal/driver.h>. */
+/*
+ * What is left out is answered by the core: with a fallback (write_cells) or UNSUPPORTED. See <nmhal/driver.h>. A board
+ * of analog cells would add cell_pulse, cell_ramp, read_conductance and cell_sweep (all or none), limits_get,
+ * limits_set, arm, disarm and safe_state (all or none), and describe with read_sensor for sensors of its own.
+ */
 static const struct nmhal_device_ops null_ops = {
 	.struct_size = sizeof(struct nmhal_device_ops),
 	.close = null_close,

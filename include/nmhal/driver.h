@@ -3,11 +3,13 @@
  * @file driver.h
  * What a driver author implements. Start from drivers/null/ and docs/driver-howto.md.
  *
- * Two kinds of parts, each one folder below drivers/ and one const table:
+ * Three kinds of parts, each one folder below drivers/ and one const table:
  * - a **link** (struct nmhal_link) knows how commands travel: it opens a bus (SPI frames and address events, for bare
  *   chips) or a stream (bytes, for boards that speak nmlink). The scheme of a URI picks it.
  * - a **driver** (struct nmhal_driver) knows a board's commands and implements struct nmhal_device_ops over a bus, a
  *   stream, or nothing. The board name of a URI picks it.
+ * - a **wrapper** (struct nmhal_wrapper) stands between the two and sees, changes or keeps what passes, whatever link
+ *   and driver it is between. A key of a URI puts it there.
  *
  * The core checks every argument before it calls an op, serialises all ops of one device (only `interrupt` may come
  * from another thread), and turns timeouts into absolute deadlines. So ops need no locks and no argument checks.
@@ -54,6 +56,8 @@ NMHAL_API int nmhal_host_poll(struct nmhal_host *host, int64_t deadline_ns, cons
  * Hands output events of the running run to the core (caller's buffer or ring). Only from spikes_pump and spikes_stop.
  */
 NMHAL_API void nmhal_host_push(struct nmhal_host *host, const struct nmhal_event *events, size_t count);
+/** Canonical URI of the device, as nmhal_device_uri() gives it and sentences begin. Lives as long as the host. */
+NMHAL_API const char *nmhal_host_uri(const struct nmhal_host *host);
 /** Now, in nanoseconds of CLOCK_MONOTONIC. */
 NMHAL_API int64_t nmhal_now_ns(void);
 
@@ -69,7 +73,7 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_uri_number(struct nmhal_host *host, const s
 /** Adds one find. Strings are copied; uri is canonical. access: NMHAL_OK, NMHAL_E_ACCESS or NMHAL_E_BUSY. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_found_add(struct nmhal_found *found, const char *uri, const char *board, const char *serial, int access);
 
-/** A URI key that a link or driver understands. */
+/** A URI key that a link, driver or wrapper understands. */
 struct nmhal_key {
 	const char *name;
 	const char *summary; /**< "0: zero weights, ...": one clause */
@@ -203,6 +207,30 @@ struct nmhal_link {
 	 */
 	int (*open)(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus, struct nmhal_stream *stream);
 	const struct nmhal_usb_id *usb_ids; /**< what users need access to; or NULL */
+	/**
+	 * Asks the far end which board it is, for a URI that names none: NUL-terminated, at most `size` bytes with it.
+	 * Called before the URI's keys are checked. Optional; without it the default board is meant.
+	 */
+	int (*board)(struct nmhal_host *host, const struct nmhal_uri *uri, char *board, size_t size);
+};
+
+/**
+ * What stands between a driver and its link and offers the same ops as the link: a recorder, a source of faults. The
+ * first of its keys in a URI puts it there; the others are known only beside that one. Several wrappers stand in the
+ * order in which the context got them: the first one next to the link, the last one next to the driver.
+ */
+struct nmhal_wrapper {
+	uint32_t abi; /**< NMHAL_DRIVER_ABI */
+	uint32_t reserved;
+	size_t struct_size;
+	const char *name;             /**< "fault" */
+	const char *summary;
+	const struct nmhal_key *keys; /**< at least one, ends with name NULL */
+	/**
+	 * Puts itself before the link. Exactly one of bus and stream is open: replaces its ops and self by its own,
+	 * whose close closes the wrapped one as well. On failure both stay as they were and the core closes them.
+	 */
+	int (*wrap)(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus, struct nmhal_stream *stream);
 };
 
 /* ---- device: what a board can do --------------------------------------------------------------------------------- */
@@ -290,13 +318,18 @@ struct nmhal_device_ops {
 	void (*interrupt)(void *self);
 
 	/**
-	 * Lists what the board itself declares, once, right after caps; no I/O. The arrays live until close, struct_size
-	 * of each entry set. Attributes come instead of the driver's static table. Optional.
+	 * Lists what the board itself declares, once, right after caps; no I/O. Zeroed before. The arrays live until
+	 * close; struct_size of each entry is set, no key or name is empty, no string NULL. Attributes come instead of
+	 * the driver's static table. Optional.
 	 */
 	void (*describe)(void *self, struct nmhal_device_lists *lists);
-	/** Reads sensor `index` of the list. Required with sensors. */
+	/** Reads sensor `index` of the list, in the unit and scale told there. Required with sensors. */
 	int (*read_sensor)(void *self, size_t index, int64_t *value, int64_t deadline_ns);
-	/** Cells: all four or none. Regions, sides and counts are checked; voltages and widths are the board's to refuse. */
+	/**
+	 * Cells: all four or none. Places, sides, kinds and counts are checked, strides and averages filled in;
+	 * voltages, widths and the number of points are the board's to refuse. *applied is 0 and *result zeroed before,
+	 * neither is NULL.
+	 */
 	int (*cell_pulse)(void *self, const struct nmhal_cell_pulse *op, uint32_t *applied, int64_t deadline_ns);
 	int (*cell_ramp)(void *self, const struct nmhal_cell_ramp *op, struct nmhal_cell_ramped *result, int64_t deadline_ns);
 	int (*read_conductance)(void *self, const struct nmhal_conductance_read *op, int64_t deadline_ns);
@@ -332,11 +365,12 @@ struct nmhal_driver {
 };
 
 /**
- * Adds a driver or link that is not part of the library; it must outlive the context. INVALID names what is wrong with
- * it, BUSY if the name is taken. Not while another thread opens a device of the context.
+ * Adds a driver, link or wrapper that is not part of the library; it must outlive the context. INVALID names what is
+ * wrong with it, BUSY if the name is taken. Not while another thread opens a device of the context.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_context_add_driver(nmhal_context *ctx, const struct nmhal_driver *driver);
 NMHAL_API NMHAL_MUST_CHECK int nmhal_context_add_link(nmhal_context *ctx, const struct nmhal_link *link);
+NMHAL_API NMHAL_MUST_CHECK int nmhal_context_add_wrapper(nmhal_context *ctx, const struct nmhal_wrapper *wrapper);
 
 #ifdef __cplusplus
 }

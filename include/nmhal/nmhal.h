@@ -116,7 +116,7 @@ struct nmhal_context_params {
 	size_t struct_size;
 	nmhal_log_fn log;    /**< NULL: lines go to stderr */
 	void *log_user;      /**< passed to log */
-	const char *drivers; /**< comma-separated names of the drivers and links to use; NULL: all that were built */
+	const char *drivers; /**< comma-separated names of drivers, links and wrappers to use; NULL: all there are */
 	uint32_t log_level;  /**< enum nmhal_log_level: lines up to this level are logged */
 	uint32_t reserved;
 };
@@ -206,7 +206,8 @@ NMHAL_API int nmhal_device_close(nmhal_device *dev);
 #define NMHAL_CAN_RESET (UINT64_C(1) << 12)           /**< device_reset */
 #define NMHAL_CAN_INFER_BIT_SERIAL (UINT64_C(1) << 13) /**< NMHAL_INFER_BIT_SERIAL */
 #define NMHAL_CAN_CELLS (UINT64_C(1) << 14)           /**< cell_pulse, cell_ramp, read_conductance, cell_sweep */
-#define NMHAL_CAN_ARM (UINT64_C(1) << 15)             /**< limits, arm, disarm, safe_state; what is above read level needs arm */
+/** limits_get, limits_set, arm, disarm, safe_state: what is above read level needs arm */
+#define NMHAL_CAN_ARM (UINT64_C(1) << 15)
 
 /** Neuron models, nmhal_device_caps.neuron_model. */
 enum nmhal_neuron_model {
@@ -296,6 +297,17 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_attr_set_int(nmhal_device *dev, const char 
  * "events_out". UNSUPPORTED when the device or its link cannot count it.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_counter_get(nmhal_device *dev, const char *key, uint64_t *value);
+
+/** A counter that nmhal_counter_get() knows. Strings live as long as the device is open. */
+struct nmhal_counter_info {
+	size_t struct_size;
+	const char *key;
+	const char *summary;
+};
+/** Number of counters the device lists; nmhal_counter_get() may know more. 0 for NULL. */
+NMHAL_API size_t nmhal_counter_count(const nmhal_device *dev);
+/** Describes counter index < nmhal_counter_count(). */
+NMHAL_API NMHAL_MUST_CHECK int nmhal_counter_list(nmhal_device *dev, size_t index, struct nmhal_counter_info *info);
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
 
@@ -486,134 +498,6 @@ struct nmhal_inference {
 /** Runs a batch of matrix-vector products on the crossbar. UNSUPPORTED without NMHAL_CAN_INFER. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_run_inference(nmhal_device *dev, const struct nmhal_inference *op);
 
-/* ---- cells: the analog devices below the weights ----------------------------------------------------------------- */
-
-#define NMHAL_CELL_PLUS  0u /**< the G+ cell of a weight's pair, or its only cell */
-#define NMHAL_CELL_MINUS 1u /**< the G- cell of the pair */
-
-/** A train of equal pulses on one cell. The weight code of the cell is then unknown to the library. */
-struct nmhal_cell_pulse {
-	size_t struct_size;
-	uint32_t core, row, col, side; /**< side: NMHAL_CELL_PLUS or NMHAL_CELL_MINUS */
-	int32_t voltage_uv; /**< amplitude in uV: positive sets (raises the conductance), negative resets */
-	uint32_t width_ns;  /**< of each pulse */
-	uint32_t gap_ns;    /**< between two */
-	uint32_t pulses;    /**< at least 1 */
-	int32_t timeout_ms;
-	uint32_t reserved;
-};
-/**
- * Applies pulses. Voltages above read level need nmhal_arm(): STATE without. LIMIT above a limit of the board.
- * @param applied  NULL, or the number of pulses that were applied, also after a failure (0 when it is not known)
- */
-NMHAL_API NMHAL_MUST_CHECK int nmhal_cell_pulse(nmhal_device *dev, const struct nmhal_cell_pulse *op, uint32_t *applied);
-
-enum nmhal_ramp_kind {
-	NMHAL_RAMP_FORM = 1, /**< make a pristine cell conduct: until at least target */
-	NMHAL_RAMP_SET = 2,  /**< until at least target */
-	NMHAL_RAMP_RESET = 3 /**< until at most target */
-};
-/** Pulses of growing amplitude on one cell, each verified by a read, until a target is reached: a loop on the board. */
-struct nmhal_cell_ramp {
-	size_t struct_size;
-	uint32_t core, row, col, side;
-	uint32_t kind;      /**< enum nmhal_ramp_kind */
-	uint32_t target_ps; /**< conductance in pS (picosiemens) */
-	uint32_t start_uv, step_uv, stop_uv; /**< amplitude: first, added after each pulse, largest; uV */
-	uint32_t width_ns;
-	uint32_t max_pulses; /**< at least 1 */
-	int32_t timeout_ms;
-};
-/** What a ramp did. */
-struct nmhal_cell_ramped {
-	size_t struct_size;
-	uint32_t conductance_ps; /**< read after the last pulse */
-	uint32_t pulses;
-	uint32_t last_uv; /**< amplitude of the last pulse */
-	uint32_t reached; /**< 1: the target was reached; 0: stop_uv or max_pulses came first, which is no failure */
-};
-NMHAL_API NMHAL_MUST_CHECK int nmhal_cell_ramp(nmhal_device *dev, const struct nmhal_cell_ramp *op, struct nmhal_cell_ramped *result);
-
-/** Conductances of a rectangle, read at read level (needs no arming). */
-struct nmhal_conductance_read {
-	size_t struct_size;
-	struct nmhal_region region;
-	uint32_t side;
-	uint32_t averages;       /**< reads that are averaged; 0: 1 */
-	uint32_t *conductance_ps; /**< [region.rows][row_stride], pS */
-	size_t row_stride;       /**< elements; 0: the number of columns */
-	int32_t timeout_ms;
-	uint32_t reserved;
-};
-NMHAL_API NMHAL_MUST_CHECK int nmhal_read_conductance(nmhal_device *dev, const struct nmhal_conductance_read *op);
-
-/** A point of a sweep. */
-struct nmhal_sweep_point {
-	int32_t voltage_uv, current_na;
-};
-/** A staircase of voltages on one cell, the current measured at each. Above read level it needs nmhal_arm(). */
-struct nmhal_cell_sweep {
-	size_t struct_size;
-	uint32_t core, row, col, side;
-	int32_t start_uv, step_uv;
-	uint32_t points;   /**< at least 1 */
-	uint32_t width_ns; /**< of each point */
-	struct nmhal_sweep_point *out; /**< [points] */
-	int32_t timeout_ms;
-	uint32_t reserved;
-};
-NMHAL_API NMHAL_MUST_CHECK int nmhal_cell_sweep(nmhal_device *dev, const struct nmhal_cell_sweep *op);
-
-/* ---- safety ------------------------------------------------------------------------------------------------------ */
-
-/** Limits that the board itself keeps; 0 where it has none. */
-struct nmhal_limits {
-	size_t struct_size;
-	uint32_t voltage_uv; /**< largest voltage of either sign */
-	uint32_t current_na; /**< largest current of a line */
-	uint32_t width_ns;   /**< longest pulse */
-	uint32_t pulses;     /**< most pulses of one call */
-	uint32_t silence_ms; /**< longest silence nmhal_arm() may grant */
-	uint32_t reserved;
-};
-NMHAL_API NMHAL_MUST_CHECK int nmhal_limits_get(nmhal_device *dev, struct nmhal_limits *limits, int32_t timeout_ms);
-/** Tightens limits until the board is powered off; a field of 0 stays as it is. LIMIT when one would be widened. */
-NMHAL_API NMHAL_MUST_CHECK int nmhal_limits_set(nmhal_device *dev, const struct nmhal_limits *limits, int32_t timeout_ms);
-/**
- * Allows voltages above read level until nmhal_disarm(), nmhal_safe_state(), close, or until the board has heard
- * nothing for silence_ms: then its watchdog disarms it, and the next pulse fails with STATE.
- */
-NMHAL_API NMHAL_MUST_CHECK int nmhal_arm(nmhal_device *dev, uint32_t silence_ms, int32_t timeout_ms);
-NMHAL_API NMHAL_MUST_CHECK int nmhal_disarm(nmhal_device *dev, int32_t timeout_ms);
-/** Disarms and brings all lines to 0 V; weights stay. */
-NMHAL_API NMHAL_MUST_CHECK int nmhal_safe_state(nmhal_device *dev, int32_t timeout_ms);
-
-/** A sensor of a board. Strings live as long as the device is open. */
-struct nmhal_sensor_info {
-	size_t struct_size;
-	const char *name;    /**< "temperature" */
-	const char *unit;    /**< "degC" */
-	const char *summary;
-	int32_t exponent;    /**< a reading counts 10^exponent units */
-	uint32_t reserved;
-};
-/** Number of sensors; 0 for NULL. */
-NMHAL_API size_t nmhal_sensor_count(const nmhal_device *dev);
-/** Describes sensor index < nmhal_sensor_count(). */
-NMHAL_API NMHAL_MUST_CHECK int nmhal_sensor_list(nmhal_device *dev, size_t index, struct nmhal_sensor_info *info);
-/** Reads a sensor by name. INVALID names the known ones. */
-NMHAL_API NMHAL_MUST_CHECK int nmhal_sensor_get(nmhal_device *dev, const char *name, int64_t *value, int32_t timeout_ms);
-
-/** A counter that nmhal_counter_get() knows. Strings live as long as the device is open. */
-struct nmhal_counter_info {
-	size_t struct_size;
-	const char *key;
-	const char *summary;
-};
-/** Number of counters the device declares (drivers of chips may know more: see nmhal_counter_get()); 0 for NULL. */
-NMHAL_API size_t nmhal_counter_count(const nmhal_device *dev);
-NMHAL_API NMHAL_MUST_CHECK int nmhal_counter_list(nmhal_device *dev, size_t index, struct nmhal_counter_info *info);
-
 /* ---- chip images: weights, neurons and attributes in one HDF5 file (docs/image.md) ------------------------------- */
 
 /** Shape and content of an image. */
@@ -647,4 +531,7 @@ NMHAL_API void nmhal_image_free(nmhal_image *image);
 #ifdef __cplusplus
 }
 #endif
+
+#include <nmhal/analog.h>
+
 #endif

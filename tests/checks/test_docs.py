@@ -17,7 +17,7 @@ def text(name):
 
 def public_functions():
     found = set()
-    for header in ("nmhal.h", "driver.h"):
+    for header in ("nmhal.h", "analog.h", "driver.h"):
         code = re.sub(r"/\*.*?\*/", "", text(f"include/nmhal/{header}"), flags=re.S)
         found |= {re.search(r"(nmhal_\w+)\(", line)[1] for line in re.findall(r"^NMHAL_API [^;]*;", code, re.M)}
     return found

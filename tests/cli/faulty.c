@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Linked into nmhal-probe-faulty: adds the link "bench" to every context. Behind it are attached boards, each an
- * emulated chip with a defect of its own. $BENCH_BOARDS says how many are attached; 2 without it.
+ * emulated chip with a defect of its own. $BENCH_BOARDS says how many are attached; 2 without it. Adds "analog" too, of
+ * analog.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #define OP_SYNAPSE (UINT32_C(2) << 16)
 
 extern const struct nmhal_link nm_link_sim;
+extern const struct nmhal_driver analog_driver;
 int __real_nmhal_context_new(const struct nmhal_context_params *params, nmhal_context **out);
 int __wrap_nmhal_context_new(const struct nmhal_context_params *params, nmhal_context **out);
 
@@ -180,5 +182,7 @@ int __wrap_nmhal_context_new(const struct nmhal_context_params *params, nmhal_co
 {
 	int status = __real_nmhal_context_new(params, out);
 
-	return status == NMHAL_OK ? nmhal_context_add_link(*out, &bench_link) : status;
+	if (status == NMHAL_OK)
+		status = nmhal_context_add_link(*out, &bench_link);
+	return status == NMHAL_OK ? nmhal_context_add_driver(*out, &analog_driver) : status;
 }

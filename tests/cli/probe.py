@@ -47,7 +47,7 @@ def read_npy(data):
     head = eval(data[10:start].decode(), {"__builtins__": {}})  # a dict literal, by definition of the format
     assert head["fortran_order"] is False
     rows, cols = head["shape"]
-    codes = struct.unpack("<" + {"|i1": "b", "<i2": "h"}[head["descr"]] * (rows * cols), data[start:])
+    codes = struct.unpack("<" + {"|i1": "b", "<i2": "h", "<i4": "i"}[head["descr"]] * (rows * cols), data[start:])
     return head["descr"], [list(codes[row * cols:(row + 1) * cols]) for row in range(rows)]
 
 

@@ -83,7 +83,7 @@ def keys_of(value, named=False):
         return set()
     found = set() if named else set(value)
     for key, inner in value.items():
-        found |= keys_of(inner, not named and key in ("attributes", "counters", "figures", "parts"))
+        found |= keys_of(inner, not named and key in ("attributes", "counters", "figures", "parts", "sensors"))
     return found
 
 
@@ -148,7 +148,16 @@ class Json(probe.ProbeTest):
         bench = [["-u", f"bench:tinyodin,{keys}", "selftest"]
                  for keys in ("row=1,col=1,bit=1", "neuron=9,bit=0", "mute=0")]
         zero = f"{SIM},init=zero"
-        return {"list": [["list"]], "info": [["-u", SIM, "info"]], "attr": [["-u", SIM, "attr"]],
+        analog = ["-u", "analog:"]
+        inputs = self.path("x.csv", "1,0,0,0,0,0,0,0\n")
+        ramp = ["0,0,7", "--target=2uS", "--start=1V", "--step=1mV", "--stop=2V", "--width=1us", "-y"]
+        cells = [["conductance"], ["conductance", "-o", self.path("g.npy")], ["set", *ramp],
+                 ["pulse", "0,0,0", "--voltage=1V", "--width=1us", "-y"],
+                 ["sweep", "0,0,0", "--start=0V", "--step=1mV", "--points=2", "--width=1us", "-y"]]
+        return {"infer": [[*analog, "infer", inputs], [*analog, "infer", inputs, "-o", self.path("y.npy")]],
+                "cells": [[*analog, "cells", *words] for words in cells],
+                **{name: [[*analog, name]] for name in ("sensors", "counters", "limits", "arm", "safe")},
+                "list": [["list"]], "info": [["-u", SIM, "info"]], "attr": [["-u", SIM, "attr"]],
                 "reset": [["-u", SIM, "reset"]], "selftest": [*bench, ["-u", "null:", "selftest"]],
                 "program": [["-u", SIM, "program", matrix]],
                 "weights": [["-u", SIM, "weights"], ["-u", SIM, "weights", "-o", self.path("o.npy")]],
@@ -210,8 +219,9 @@ class Completion(probe.ProbeTest):
 
     def test_commands(self):
         self.assertEqual(self.complete("re"), ["reset"])
-        self.assertEqual(len(self.complete("")), 14)
-        self.assertEqual(self.complete("-q -T 5 se"), ["selftest"])
+        self.assertEqual(len(self.complete("")), 21)
+        self.assertEqual(self.complete("cells s"), ["set", "sweep"])
+        self.assertEqual(self.complete("-q -T 5 sel"), ["selftest"])
         self.assertEqual(self.complete("help n"), ["neurons"])
         self.assertEqual(self.complete("completion "), ["bash"])
         self.assertEqual(self.complete("trace "), ["run"])

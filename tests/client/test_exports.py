@@ -11,6 +11,7 @@ import sys
 import unittest
 
 LIBRARY = sys.argv[1]
+HEADERS = ["nmhal.h", "analog.h", "driver.h"]
 ROOT = pathlib.Path(sys.argv[2])
 NODE = "NMHAL_0"
 
@@ -36,7 +37,7 @@ def mapped():
 
 def declared():
     found = []
-    for header in ("nmhal.h", "driver.h"):
+    for header in HEADERS:
         code = re.sub(r"/\*.*?\*/", "", text(f"include/nmhal/{header}"), flags=re.S)
         found += [re.search(r"(nmhal_\w+)\(", line)[1] for line in re.findall(r"^NMHAL_API [^;]*;", code, re.M)]
     return found
@@ -56,7 +57,7 @@ class Exports(unittest.TestCase):
 
     def test_every_declared_function_is_marked(self):
         """A prototype without NMHAL_API would not be exported."""
-        for header in ("nmhal.h", "driver.h"):
+        for header in HEADERS:
             code = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$", "", text(f"include/nmhal/{header}"), flags=re.S | re.M)
             for line in re.findall(r"^[\w* ]+\bnmhal_\w+\([^;{]*;", code, re.M):
                 self.assertTrue(line.startswith("NMHAL_API "), line)

@@ -16,7 +16,7 @@ LANGUAGE = sys.argv[2]
 COMPILER = sys.argv[3:]
 STANDARDS = {"c": ["c99", "c11", "gnu17"], "c++": ["c++11", "c++17"]}[LANGUAGE]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wpadded", "-Wconversion", "-Wundef", "-Werror"]
-HEADERS = ["nmhal/nmhal.h", "nmhal/driver.h"]
+HEADERS = ["nmhal/nmhal.h", "nmhal/analog.h", "nmhal/driver.h"]
 
 
 def structs(*headers):
@@ -44,7 +44,7 @@ class Headers(unittest.TestCase):
         for header in HEADERS:
             self.accepted(f"#include <{header}>\n")
 
-    def test_both_headers_in_any_order_and_twice(self):
+    def test_all_headers_in_any_order_and_twice(self):
         for order in (HEADERS, HEADERS[::-1]):
             self.accepted("".join(f"#include <{header}>\n" for header in [*order, *order]))
 

@@ -15,8 +15,8 @@ import unittest
 BUILD, ROOT, TOOLS = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3] == "tools"
 COMPILER = sys.argv[4:]
 
-LIBRARY_FILES = {"include/nmhal/nmhal.h", "include/nmhal/driver.h", "LIB/libnmhal.so", "LIB/libnmhal.so.0",
-                 "LIB/pkgconfig/nmhal.pc"}
+LIBRARY_FILES = {"include/nmhal/nmhal.h", "include/nmhal/analog.h", "include/nmhal/driver.h", "LIB/libnmhal.so",
+                 "LIB/libnmhal.so.0", "LIB/pkgconfig/nmhal.pc"}
 TOOL_FILES = {"bin/nmhal-probe", "share/man/man1/nmhal-probe.1", "share/bash-completion/completions/nmhal-probe"}
 
 
@@ -74,7 +74,7 @@ class Install(unittest.TestCase):
         self.assertEqual(self.pkg_config("--cflags"), f"-I{self.prefix}/include")
 
     def test_the_headers_are_those_of_the_tree(self):
-        for name in ("nmhal.h", "driver.h"):
+        for name in ("nmhal.h", "analog.h", "driver.h"):
             self.assertEqual((self.prefix / "include/nmhal" / name).read_bytes(),
                              (ROOT / "include/nmhal" / name).read_bytes())
 

@@ -47,6 +47,33 @@ static int refused_inference(uint32_t flags)
 	return nmhal_run_inference(conf.dev, &op);
 }
 
+static void check_cells_refused(void)
+{
+	const struct nmhal_cell_pulse pulse = {.struct_size = sizeof(pulse), .voltage_uv = 1, .pulses = 1};
+	const struct nmhal_cell_ramp ramp = {.struct_size = sizeof(ramp), .kind = NMHAL_RAMP_SET, .max_pulses = 1};
+	uint32_t conductance;
+	const struct nmhal_conductance_read read = {.struct_size = sizeof(read), .region = {.rows = 1, .cols = 1},
+		.conductance_ps = &conductance};
+	struct nmhal_sweep_point point;
+	const struct nmhal_cell_sweep sweep = {.struct_size = sizeof(sweep), .points = 1, .out = &point};
+
+	FAILS(NMHAL_E_UNSUPPORTED, "cells", nmhal_cell_pulse(conf.dev, &pulse, NULL));
+	FAILS(NMHAL_E_UNSUPPORTED, "cells", nmhal_cell_ramp(conf.dev, &ramp, NULL));
+	FAILS(NMHAL_E_UNSUPPORTED, "cells", nmhal_read_conductance(conf.dev, &read));
+	FAILS(NMHAL_E_UNSUPPORTED, "cells", nmhal_cell_sweep(conf.dev, &sweep));
+}
+
+static void check_arming_refused(void)
+{
+	struct nmhal_limits limits = {.struct_size = sizeof(limits)};
+
+	FAILS(NMHAL_E_UNSUPPORTED, "limits", nmhal_limits_get(conf.dev, &limits, 0));
+	FAILS(NMHAL_E_UNSUPPORTED, "limits", nmhal_limits_set(conf.dev, &limits, 0));
+	FAILS(NMHAL_E_UNSUPPORTED, "arming", nmhal_arm(conf.dev, 1, 0));
+	FAILS(NMHAL_E_UNSUPPORTED, "arming", nmhal_disarm(conf.dev, 0));
+	FAILS(NMHAL_E_UNSUPPORTED, "arming", nmhal_safe_state(conf.dev, 0));
+}
+
 /* A feature that is not there is refused, by name. */
 static void check_refused(uint64_t flag)
 {
@@ -70,6 +97,12 @@ static void check_refused(uint64_t flag)
 		FAILS(NMHAL_E_UNSUPPORTED, "inference", refused_inference(0));
 	} else if (flag == NMHAL_CAN_INFER_TRANSPOSED) {
 		FAILS(NMHAL_E_UNSUPPORTED, "transposed", refused_inference(NMHAL_INFER_TRANSPOSED));
+	} else if (flag == NMHAL_CAN_INFER_BIT_SERIAL) {
+		FAILS(NMHAL_E_UNSUPPORTED, "bit-serial", refused_inference(NMHAL_INFER_BIT_SERIAL));
+	} else if (flag == NMHAL_CAN_CELLS) {
+		check_cells_refused();
+	} else if (flag == NMHAL_CAN_ARM) {
+		check_arming_refused();
 	} else if (flag == NMHAL_CAN_RESET) {
 		FAILS(NMHAL_E_UNSUPPORTED, "reset", nmhal_device_reset(conf.dev, 0));
 	}
@@ -89,6 +122,9 @@ static const struct {
 	{NMHAL_CAN_BACK_TO_BACK, "back-to-back events"},
 	{NMHAL_CAN_INFER, "inference"},
 	{NMHAL_CAN_INFER_TRANSPOSED, "transposed inference"},
+	{NMHAL_CAN_INFER_BIT_SERIAL, "bit-serial inference"},
+	{NMHAL_CAN_CELLS, "single cells"},
+	{NMHAL_CAN_ARM, "limits and arming"},
 	{NMHAL_CAN_RESET, "reset"},
 };
 
@@ -269,8 +305,8 @@ static void setup(void)
 		OK(conformance_extend(conf.ctx));
 	open_device(0);
 	ck_assert_msg(conf.caps.rows >= 3 && conf.caps.cols >= 5, "the suite needs 3 rows and 5 columns");
-	ck_assert_msg(conf.caps.weight_min <= -8 && conf.caps.weight_max >= 7 && conf.caps.weight_min >= INT8_MIN &&
-			conf.caps.weight_max <= INT8_MAX, "the suite needs codes -8..7, and none beyond 8 bits");
+	ck_assert_msg(conf.caps.weight_min <= -7 && conf.caps.weight_max >= 7 && conf.caps.weight_min >= INT8_MIN &&
+			conf.caps.weight_max <= INT8_MAX, "the suite needs codes -7..7, and none beyond 8 bits");
 	clear_device();
 }
 
@@ -283,7 +319,7 @@ static void teardown(void)
 static SRunner *new_runner(void)
 {
 	TCase *(*const groups[])(void) = {weight_tests, neuron_tests, lif_tests, run_tests, stop_tests, ring_tests,
-		device_tests, image_tests, inference_tests};
+		device_tests, image_tests, inference_tests, cell_tests, safety_tests, sensor_tests};
 	Suite *suite = suite_create("conformance");
 
 	for (size_t n = 0; n < sizeof(groups) / sizeof(*groups); n++) {

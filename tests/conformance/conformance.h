@@ -77,6 +77,11 @@ int32_t potential(uint32_t index);
 struct nmhal_event spike(uint64_t step, uint32_t row);
 struct nmhal_event event(uint64_t step, uint8_t kind, uint32_t address, int value);
 
+/* Limits of the board under test. */
+struct nmhal_limits board_limits(void);
+/* A pulse on a cell of row 0 of core 0 that the board's limits allow and that needs arming. */
+struct nmhal_cell_pulse allowed_pulse(uint32_t col);
+
 #define RUN_MS 240000 /* time of a run: a board that shows outputs one by one needs it */
 #define OUTPUTS 1024
 /* A run with its outputs. */
@@ -100,5 +105,8 @@ TCase *ring_tests(void);
 TCase *device_tests(void);
 TCase *image_tests(void);
 TCase *inference_tests(void);
+TCase *cell_tests(void);
+TCase *safety_tests(void);
+TCase *sensor_tests(void);
 
 #endif

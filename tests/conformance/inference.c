@@ -9,7 +9,7 @@
 #define COLS  5u
 #define BATCH 4u
 
-static const int8_t codes[ROWS][COLS] = {{1, 2, 3, 4, 5}, {-1, -2, -3, -4, -5}, {7, 0, -8, 6, -7}};
+static const int8_t codes[ROWS][COLS] = {{1, 2, 3, 4, 5}, {-1, -2, -3, -4, -5}, {7, 0, -6, 6, -7}};
 static int16_t out[BATCH][COLS];
 
 /* A product of the codes above, from cell (0, 0); the inputs and outputs are dense. */
@@ -164,8 +164,85 @@ START_TEST(a_transposed_product_is_there_or_refused)
 	struct nmhal_inference op = product(in, 1, out[0]);
 
 	NEED_CAN(NMHAL_CAN_INFER | NMHAL_CAN_INFER_TRANSPOSED);
+	write_codes(0, 0, ROWS, COLS, codes[0]);
 	op.flags = NMHAL_INFER_TRANSPOSED;
+	memset(out, 99, sizeof(out));
 	OK(nmhal_run_inference(conf.dev, &op));
+	for (uint32_t row = 0; row < ROWS; row++)
+		ck_assert(out[0][row] >= conf.caps.output_min && out[0][row] <= conf.caps.output_max);
+	ck_assert_int_eq(out[0][ROWS], 0x6363); /* as many outputs as there are rows */
+	if (!strcmp(conf.caps.board, "null"))
+		for (uint32_t row = 0; row < ROWS; row++)
+			ck_assert_int_eq(out[0][row], codes[row][0]);
+}
+END_TEST
+
+/* Every way there is to run an inference. */
+static const uint32_t ways[] = {0, NMHAL_INFER_TRANSPOSED, NMHAL_INFER_BIT_SERIAL,
+	NMHAL_INFER_TRANSPOSED | NMHAL_INFER_BIT_SERIAL};
+
+static uint64_t feature_of(uint32_t flags)
+{
+	return NMHAL_CAN_INFER | (flags & NMHAL_INFER_TRANSPOSED ? NMHAL_CAN_INFER_TRANSPOSED : 0) |
+	       (flags & NMHAL_INFER_BIT_SERIAL ? NMHAL_CAN_INFER_BIT_SERIAL : 0);
+}
+
+/* Outputs depend on the weights, the vector and its index; not on what was run before, nor on how a batch is cut. */
+START_TEST(the_same_vectors_give_the_same_outputs)
+{
+	static const int8_t in[BATCH][COLS] = {{1, 0, 0, 1, 1}, {0, 1, 0, 1, 0}, {0, 0, 1, 0, 1}, {1, 1, 1, 1, 1}};
+	const uint32_t way = ways[_i];
+	struct nmhal_inference op = product(in[0], BATCH, out[0]);
+	uint8_t saturated[BATCH][COLS], again_saturated[BATCH][COLS];
+	uint32_t outputs = way & NMHAL_INFER_TRANSPOSED ? ROWS : COLS;
+	int16_t again[BATCH][COLS];
+
+	NEED_CAN(feature_of(way));
+	write_codes(0, 0, ROWS, COLS, codes[0]);
+	op.flags = way;
+	op.in_stride = op.out_stride = COLS;
+	op.saturated = &saturated[0][0];
+	op.first_vector = UINT64_MAX - 1; /* indices wrap */
+	OK(nmhal_run_inference(conf.dev, &op));
+	op.first_vector = 5;
+	OK(nmhal_run_inference(conf.dev, &op));
+	op.out = again[0];
+	op.saturated = &again_saturated[0][0];
+	op.batch = 3;
+	OK(nmhal_run_inference(conf.dev, &op));
+	op.in = in[3];
+	op.out = again[3];
+	op.saturated = &again_saturated[0][0] + (size_t)3 * outputs;
+	op.batch = 1;
+	op.first_vector = 8;
+	OK(nmhal_run_inference(conf.dev, &op));
+	for (uint32_t vector = 0; vector < BATCH; vector++)
+		ck_assert_mem_eq(again[vector], out[vector], outputs * sizeof(**out));
+	ck_assert_mem_eq(again_saturated, saturated, (size_t)BATCH * outputs);
+}
+END_TEST
+
+/* Cells outside the region do not take part. */
+START_TEST(a_rectangle_is_alone)
+{
+	static const int8_t in[2] = {1, 1};
+	const struct nmhal_region region = {.row = 1, .col = 2, .rows = 2, .cols = 3};
+	struct nmhal_inference op = product(in, 1, out[0]);
+	int16_t before[3];
+
+	NEED_CAN(NMHAL_CAN_INFER);
+	write_codes(0, 0, ROWS, COLS, codes[0]);
+	op.region = region;
+	op.out = before;
+	OK(nmhal_run_inference(conf.dev, &op));
+	set_weight(0, 2, -7);
+	set_weight(1, 1, 7);
+	op.out = out[0];
+	OK(nmhal_run_inference(conf.dev, &op));
+	ck_assert_mem_eq(out[0], before, sizeof(before));
+	NEED(!strcmp(conf.caps.board, "null"), "exact products");
+	for (uint32_t col = 0; col < 3; col++)
+		ck_assert_int_eq(out[0][col], codes[1][2 + col] + codes[2][2 + col]);
 }
 END_TEST
 
@@ -179,5 +256,7 @@ TCase *inference_tests(void)
 	tcase_add_test(tcase, outputs_are_clipped_and_marked);
 	tcase_add_test(tcase, bad_inferences_are_refused);
 	tcase_add_test(tcase, a_transposed_product_is_there_or_refused);
+	tcase_add_loop_test(tcase, the_same_vectors_give_the_same_outputs, 0, sizeof(ways) / sizeof(*ways));
+	tcase_add_test(tcase, a_rectangle_is_alone);
 	return tcase;
 }

@@ -69,7 +69,7 @@ START_TEST(potentials_saturate_on_both_sides)
 	max = conf.caps.potential_max;
 	NEED(conf.caps.threshold_max > max, "a threshold out of reach");
 	set_weight(0, 0, 7);
-	set_weight(0, 1, -8);
+	set_weight(0, 1, -7);
 	set_neuron(0, conf.caps.threshold_max, 0, max - 2);
 	set_neuron(1, conf.caps.threshold_max, 0, min + 3);
 	drive(1, "");

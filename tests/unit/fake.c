@@ -8,6 +8,7 @@
 #include <check.h>
 
 #include "tests/unit/fake.h"
+#include "tests/unit/fake_analog.h"
 
 enum { ATTR_GAIN, ATTR_FAST, ATTR_LEVEL, ATTR_TEMPERATURE };
 
@@ -56,8 +57,7 @@ static int dawdle(struct fake *fake, int64_t deadline_ns)
 	return status;
 }
 
-/* Begins an op: counts it, notes an overlap, and fails, delays or blocks as the test asked for. */
-static int begin(struct fake *fake, enum fake_op op, int64_t deadline_ns)
+int fake_begin(struct fake *fake, enum fake_op op, int64_t deadline_ns)
 {
 	unsigned call = atomic_fetch_add(&fake->calls[op], 1) + 1;
 	int status = NMHAL_OK;
@@ -73,7 +73,7 @@ static int begin(struct fake *fake, enum fake_op op, int64_t deadline_ns)
 	return status;
 }
 
-static int end(struct fake *fake, int status)
+int fake_end(struct fake *fake, int status)
 {
 	atomic_fetch_sub(&fake->inside, 1);
 	return status;
@@ -106,53 +106,53 @@ static int fake_write_weights(void *self, const struct nmhal_region *region, con
 	int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_WRITE_WEIGHTS, deadline_ns);
+	int status = fake_begin(fake, FAKE_WRITE_WEIGHTS, deadline_ns);
 
 	for (uint32_t row = 0; !status && row < region->rows; row++) {
 		for (uint32_t col = 0; col < region->cols; col++)
 			write_cell(fake, region->core, region->row + row, region->col + col, codes[row * stride + col]);
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_read_weights(void *self, const struct nmhal_region *region, int16_t *codes, size_t stride,
 	int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_READ_WEIGHTS, deadline_ns);
+	int status = fake_begin(fake, FAKE_READ_WEIGHTS, deadline_ns);
 
 	for (uint32_t row = 0; !status && row < region->rows; row++) {
 		for (uint32_t col = 0; col < region->cols; col++)
 			codes[row * stride + col] = read_cell(fake, region->core, region->row + row, region->col + col);
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_write_cells(void *self, const struct nmhal_cell *cells, size_t count, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_WRITE_CELLS, deadline_ns);
+	int status = fake_begin(fake, FAKE_WRITE_CELLS, deadline_ns);
 
 	for (size_t i = 0; !status && i < count; i++)
 		write_cell(fake, cells[i].core, cells[i].row, cells[i].col, cells[i].code);
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_read_cells(void *self, struct nmhal_cell *cells, size_t count, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_READ_CELLS, deadline_ns);
+	int status = fake_begin(fake, FAKE_READ_CELLS, deadline_ns);
 
 	for (size_t i = 0; !status && i < count; i++)
 		cells[i].code = read_cell(fake, cells[i].core, cells[i].row, cells[i].col);
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 /* Saturates at the weight range, as a board with an adder would. */
 static int fake_add_cells(void *self, const struct nmhal_cell *cells, size_t count, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_ADD_CELLS, deadline_ns);
+	int status = fake_begin(fake, FAKE_ADD_CELLS, deadline_ns);
 
 	for (size_t i = 0; !status && i < count; i++) {
 		int sum = *fake_code(fake, cells[i].core, cells[i].row, cells[i].col) + cells[i].code;
@@ -163,7 +163,7 @@ static int fake_add_cells(void *self, const struct nmhal_cell *cells, size_t cou
 			sum = fake->caps.weight_min;
 		write_cell(fake, cells[i].core, cells[i].row, cells[i].col, sum);
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 /* ---- inference --------------------------------------------------------------------------------------------------- */
@@ -208,7 +208,7 @@ static int fake_run_inference(void *self, const struct nmhal_inference *op, int6
 {
 	struct fake *fake = self;
 	uint32_t outputs = op->flags & NMHAL_INFER_TRANSPOSED ? op->region.rows : op->region.cols;
-	int status = begin(fake, FAKE_RUN_INFERENCE, deadline_ns);
+	int status = fake_begin(fake, FAKE_RUN_INFERENCE, deadline_ns);
 
 	for (uint32_t vector = 0; !status && vector < op->batch; vector++) {
 		for (uint32_t output = 0; output < outputs; output++) {
@@ -221,7 +221,7 @@ static int fake_run_inference(void *self, const struct nmhal_inference *op, int6
 				op->saturated[(size_t)vector * outputs + output] = code != sum;
 		}
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 /* ---- spikes ------------------------------------------------------------------------------------------------------ */
@@ -229,7 +229,7 @@ static int fake_run_inference(void *self, const struct nmhal_inference *op, int6
 static int fake_spikes_start(void *self, const struct nmhal_spike_run *op, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_SPIKES_START, deadline_ns);
+	int status = fake_begin(fake, FAKE_SPIKES_START, deadline_ns);
 
 	if (!status) {
 		fake->run = op;
@@ -237,7 +237,7 @@ static int fake_spikes_start(void *self, const struct nmhal_spike_run *op, int64
 		fake->events_in = 0;
 		fake->events_out = 0;
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int push_column(struct fake *fake, const struct nmhal_event *in, uint32_t col, uint64_t *pushed)
@@ -273,26 +273,26 @@ static int apply(struct fake *fake, const struct nmhal_event *in)
 static int fake_spikes_pump(void *self, int *done, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_SPIKES_PUMP, deadline_ns);
+	int status = fake_begin(fake, FAKE_SPIKES_PUMP, deadline_ns);
 
 	for (uint32_t i = 0; !status && i < fake->pump_inputs && fake->next_input < fake->run->in_count; i++) {
 		status = apply(fake, &fake->run->in[fake->next_input]);
 		fake->next_input++;
 	}
 	*done = fake->next_input == fake->run->in_count;
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_spikes_stop(void *self, int run_status, struct nmhal_spike_report *report)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_SPIKES_STOP, 0);
+	int status = fake_begin(fake, FAKE_SPIKES_STOP, 0);
 
 	fake->stop_status = run_status;
 	fake->run = NULL;
 	report->events_in = fake->events_in;
 	report->sops = fake->events_in * fake->caps.cols;
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 /* ---- neurons, attributes, the rest ------------------------------------------------------------------------------- */
@@ -301,73 +301,73 @@ static int fake_set_neurons(void *self, uint32_t core, uint32_t first, uint32_t 
 	const struct nmhal_neuron *neurons, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_SET_NEURONS, deadline_ns);
+	int status = fake_begin(fake, FAKE_SET_NEURONS, deadline_ns);
 
 	if (!status)
 		memcpy(&fake->neurons[core * fake->caps.cols + first], neurons, count * sizeof(*neurons));
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_get_neurons(void *self, uint32_t core, uint32_t first, uint32_t count, struct nmhal_neuron *neurons,
 	int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_GET_NEURONS, deadline_ns);
+	int status = fake_begin(fake, FAKE_GET_NEURONS, deadline_ns);
 
 	if (!status)
 		memcpy(neurons, &fake->neurons[core * fake->caps.cols + first], count * sizeof(*neurons));
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_reset_state(void *self, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_RESET_STATE, deadline_ns);
+	int status = fake_begin(fake, FAKE_RESET_STATE, deadline_ns);
 
 	for (size_t i = 0; !status && i < FAKE_MAX_NEURONS; i++)
 		fake->neurons[i].potential = 0;
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_attr_get(void *self, size_t index, struct nmhal_attr_value *value, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_ATTR_GET, deadline_ns);
+	int status = fake_begin(fake, FAKE_ATTR_GET, deadline_ns);
 
 	if (!status) {
 		value->integer = fake->attrs[index].integer;
 		value->real = fake->attrs[index].real;
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_attr_set(void *self, size_t index, const struct nmhal_attr_value *value, int64_t deadline_ns)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_ATTR_SET, deadline_ns);
+	int status = fake_begin(fake, FAKE_ATTR_SET, deadline_ns);
 
 	if (!status)
 		fake->attrs[index] = *value;
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_counter(void *self, const char *key, uint64_t *value)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_COUNTER, 0);
+	int status = fake_begin(fake, FAKE_COUNTER, 0);
 
 	if (!status && strcmp(key, "sops") != 0)
 		status = NMHAL_E_UNSUPPORTED;
 	if (!status)
 		*value = 42;
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static int fake_reset(void *self, int64_t deadline_ns)
 {
 	struct fake *fake = self;
 
-	return end(fake, begin(fake, FAKE_RESET, deadline_ns));
+	return fake_end(fake, fake_begin(fake, FAKE_RESET, deadline_ns));
 }
 
 static void fake_interrupt(void *self)
@@ -383,11 +383,11 @@ static void fake_interrupt(void *self)
 static int fake_caps(void *self, struct nmhal_device_caps *caps)
 {
 	struct fake *fake = self;
-	int status = begin(fake, FAKE_CAPS, 0);
+	int status = fake_begin(fake, FAKE_CAPS, 0);
 
 	if (!status)
 		*caps = fake->caps;
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 static void fake_close(void *self)
@@ -397,8 +397,8 @@ static void fake_close(void *self)
 	atomic_fetch_add(&fake->calls[FAKE_CLOSE], 1);
 	ck_assert(atomic_exchange(&fake->is_open, false));
 	ck_assert_uint_eq(atomic_load(&fake->inside), 0);
-	if (atomic_load(&fake->bus_is_open))
-		fake->bus_ops.close(fake);
+	if (fake->bus.ops)
+		fake->bus.ops->close(fake->bus.self);
 }
 
 /* ---- driver ------------------------------------------------------------------------------------------------------ */
@@ -423,16 +423,17 @@ static int fake_driver_open(struct nmhal_host *host, const struct nmhal_uri *uri
 
 	if (status)
 		return status;
-	ck_assert_ptr_eq(bus->self, atomic_load(&fake->bus_is_open) ? fake : NULL);
+	ck_assert(!bus->ops == !atomic_load(&fake->bus_is_open));
 	ck_assert_ptr_null(stream->ops);
 	fake->host = host;
-	status = begin(fake, FAKE_OPEN, deadline_ns);
+	fake->bus = *bus;
+	status = fake_begin(fake, FAKE_OPEN, deadline_ns);
 	if (!status) {
 		ck_assert(!atomic_exchange(&fake->is_open, true));
 		*ops = &fake->ops;
 		*self = fake;
 	}
-	return end(fake, status);
+	return fake_end(fake, status);
 }
 
 const struct nmhal_key fake_keys[] = {{"at", "address of the struct fake"}, {NULL, NULL}};
@@ -475,6 +476,7 @@ static const struct nmhal_device_ops all_ops = {
 	.counter = fake_counter,
 	.reset = fake_reset,
 	.interrupt = fake_interrupt,
+	FAKE_ANALOG_OPS,
 };
 
 void fake_init(struct fake *fake, uint32_t cores, uint32_t rows, uint32_t cols)
@@ -488,7 +490,7 @@ void fake_init(struct fake *fake, uint32_t cores, uint32_t rows, uint32_t cols)
 	fake->caps = (struct nmhal_device_caps){
 		.struct_size = sizeof(fake->caps),
 		.features = NMHAL_CAN_LEAK_EVENTS | NMHAL_CAN_VIRTUAL_EVENTS | NMHAL_CAN_ATTRIBUTE | NMHAL_CAN_ORDER |
-			    NMHAL_CAN_BACK_TO_BACK | NMHAL_CAN_INFER_TRANSPOSED,
+			    NMHAL_CAN_BACK_TO_BACK | NMHAL_CAN_INFER_TRANSPOSED | NMHAL_CAN_INFER_BIT_SERIAL,
 		.cores = cores, .rows = rows, .cols = cols, .max_batch = 64,
 		.weight_min = -8, .weight_max = 7, .weight_bits = 4,
 		.input_min = -128, .input_max = 127, .input_bits = 8,
@@ -498,6 +500,9 @@ void fake_init(struct fake *fake, uint32_t cores, uint32_t rows, uint32_t cols)
 		.neuron_model = NMHAL_NEURON_LIF_RESET_ZERO, .default_timeout_ms = NMHAL_WAIT_FOREVER,
 		.board = "board", .driver = "fake", .serial = "F-1",
 	};
+	fake_analog_init(fake);
+	fake->lists.attrs = attr_table;
+	fake->lists.attr_count = FAKE_ATTRS;
 	fake->attrs[ATTR_GAIN].integer = 7;
 	fake->attrs[ATTR_TEMPERATURE].real = 293.5;
 }

@@ -27,6 +27,7 @@
 #define FAKE_MAX_NEURONS 256u
 #define FAKE_URI_SIZE 256u
 #define FAKE_ATTRS 4u
+#define FAKE_SENSORS 2u
 
 enum fake_op {
 	FAKE_OPEN,
@@ -49,6 +50,17 @@ enum fake_op {
 	FAKE_COUNTER,
 	FAKE_RESET,
 	FAKE_INTERRUPT,
+	FAKE_DESCRIBE,
+	FAKE_READ_SENSOR,
+	FAKE_CELL_PULSE,
+	FAKE_CELL_RAMP,
+	FAKE_READ_CONDUCTANCE,
+	FAKE_CELL_SWEEP,
+	FAKE_LIMITS_GET,
+	FAKE_LIMITS_SET,
+	FAKE_ARM,
+	FAKE_DISARM,
+	FAKE_SAFE_STATE,
 	FAKE_OP_COUNT
 };
 
@@ -56,6 +68,7 @@ struct fake {
 	/* Set by fake_init(); a test edits them before open. */
 	struct nmhal_device_ops ops;  /* all of them */
 	struct nmhal_device_caps caps; /* features 0: the core derives them; weights -8..7, inputs -128..127 */
+	struct nmhal_device_lists lists; /* what describe says */
 	uint32_t pump_inputs;         /* inputs a pump works off; 1 */
 	struct nmhal_bus_ops bus_ops; /* of "fakelink:busboard" */
 	bool give_no_bus, give_stream; /* what else the link does wrong */
@@ -85,22 +98,33 @@ struct fake {
 
 	/* The board. */
 	struct nmhal_host *host;
+	struct nmhal_bus bus; /* what it was opened behind */
 	int16_t codes[FAKE_MAX_CELLS]; /* [core][row][col] */
 	struct nmhal_neuron neurons[FAKE_MAX_NEURONS]; /* [core][col] */
 	struct nmhal_attr_value attrs[FAKE_ATTRS];
 	const struct nmhal_spike_run *run;
 	size_t next_input;
 	uint64_t events_in, events_out;
+	struct nmhal_limits limits; /* 3 V, 500 uA, 1 ms, 1000 pulses, 5 s */
+	uint32_t silence_ms;        /* 0: not armed */
+	struct nmhal_cell_pulse pulsed; /* the last op of each kind, as it arrived */
+	struct nmhal_cell_ramp ramped;
+	struct nmhal_conductance_read conductance_read;
+	struct nmhal_cell_sweep swept;
 };
 
 /* Attributes of the fake: "gain" (INT 0..100, writable, saved), "fast" (BOOL, writable, saved), "level" (REAL 0..1,
- * writable), "temperature" (REAL, read only). */
+ * writable), "temperature" (REAL, read only). Sensors: "temperature" (reads 2150) and "supply" (2151). Counter: "sops".
+ */
 extern const struct nmhal_driver fake_driver;     /* "fake:board,at=ADDRESS", needs nothing below it */
 extern const struct nmhal_driver fake_bus_driver; /* board "busboard", needs a bus */
 extern const struct nmhal_link fake_link;         /* "fakelink:busboard,at=ADDRESS", not emulated, opens a bus */
 
 void fake_init(struct fake *fake, uint32_t cores, uint32_t rows, uint32_t cols);
-/* Shared by fake.c and fake_bus.c. */
+/* Begins an op: counts it, notes an overlap, and fails, delays or blocks as the test asked for. */
+int fake_begin(struct fake *fake, enum fake_op op, int64_t deadline_ns);
+int fake_end(struct fake *fake, int status);
+/* Shared by the files of the fake. */
 extern const struct nmhal_bus_ops fake_bus_ops;
 extern const struct nmhal_key fake_keys[];
 int fake_find(struct nmhal_host *host, const struct nmhal_uri *uri, struct fake **fake);

@@ -186,6 +186,83 @@ static int image_info(struct world *world, void *info)
 	return nmhal_image_get_info(world->image, info);
 }
 
+static int sensor_list(struct world *world, void *info)
+{
+	return nmhal_sensor_list(world->board.dev, 0, info);
+}
+
+static int counter_list(struct world *world, void *info)
+{
+	return nmhal_counter_list(world->board.dev, 0, info);
+}
+
+static int limits_get(struct world *world, void *limits)
+{
+	return nmhal_limits_get(world->board.dev, limits, 0);
+}
+
+static int limits_set(struct world *world, void *limits)
+{
+	return nmhal_limits_set(world->board.dev, limits, 0);
+}
+
+static void fill_pulse(void *memory)
+{
+	((struct nmhal_cell_pulse *)memory)->pulses = 1;
+}
+
+static int cell_pulse(struct world *world, void *op)
+{
+	return nmhal_cell_pulse(world->board.dev, op, NULL);
+}
+
+static void fill_ramp(void *memory)
+{
+	struct nmhal_cell_ramp *op = memory;
+
+	op->kind = NMHAL_RAMP_SET;
+	op->max_pulses = 1;
+}
+
+static int cell_ramp(struct world *world, void *op)
+{
+	return nmhal_cell_ramp(world->board.dev, op, NULL);
+}
+
+static int cell_ramped(struct world *world, void *result)
+{
+	struct nmhal_cell_ramp op = {.struct_size = sizeof(op)};
+
+	fill_ramp(&op);
+	return nmhal_cell_ramp(world->board.dev, &op, result);
+}
+
+static uint32_t conductances[6];
+static struct nmhal_sweep_point points[1];
+
+static void fill_conductance(void *memory)
+{
+	((struct nmhal_conductance_read *)memory)->conductance_ps = conductances;
+}
+
+static int read_conductance(struct world *world, void *op)
+{
+	return nmhal_read_conductance(world->board.dev, op);
+}
+
+static void fill_sweep(void *memory)
+{
+	struct nmhal_cell_sweep *op = memory;
+
+	op->points = 1;
+	op->out = points;
+}
+
+static int cell_sweep(struct world *world, void *op)
+{
+	return nmhal_cell_sweep(world->board.dev, op);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 enum direction { IN, OUT };
@@ -229,6 +306,19 @@ static const struct row {
 		offsetof(struct nmhal_inference, reserved)},
 	{"struct nmhal_inference", sizeof(struct nmhal_inference), infer, fill_inference, IN, false,
 		offsetof(struct nmhal_inference, region.reserved)},
+	{"struct nmhal_sensor_info", sizeof(struct nmhal_sensor_info), sensor_list, NULL, OUT, false, NO_RESERVED},
+	{"struct nmhal_counter_info", sizeof(struct nmhal_counter_info), counter_list, NULL, OUT, false, NO_RESERVED},
+	{"struct nmhal_limits", sizeof(struct nmhal_limits), limits_get, NULL, OUT, false, NO_RESERVED},
+	{"struct nmhal_limits", sizeof(struct nmhal_limits), limits_set, NULL, IN, false,
+		offsetof(struct nmhal_limits, reserved)},
+	{"struct nmhal_cell_pulse", sizeof(struct nmhal_cell_pulse), cell_pulse, fill_pulse, IN, false,
+		offsetof(struct nmhal_cell_pulse, reserved)},
+	{"struct nmhal_cell_ramp", sizeof(struct nmhal_cell_ramp), cell_ramp, fill_ramp, IN, false, NO_RESERVED},
+	{"struct nmhal_cell_ramped", sizeof(struct nmhal_cell_ramped), cell_ramped, NULL, OUT, true, NO_RESERVED},
+	{"struct nmhal_conductance_read", sizeof(struct nmhal_conductance_read), read_conductance, fill_conductance, IN,
+		false, offsetof(struct nmhal_conductance_read, reserved)},
+	{"struct nmhal_cell_sweep", sizeof(struct nmhal_cell_sweep), cell_sweep, fill_sweep, IN, false,
+		offsetof(struct nmhal_cell_sweep, reserved)},
 	{"struct nmhal_image_info", sizeof(struct nmhal_image_info), image_info, NULL, OUT, false, NO_RESERVED},
 };
 
@@ -359,7 +449,7 @@ START_TEST(reserved_fields)
 		assert_fails(NMHAL_E_INVALID, "reserved is 1", rows[i].call(&world, &memory));
 		checked++;
 	}
-	ck_assert_uint_eq(checked, 8);
+	ck_assert_uint_eq(checked, 12);
 	/* Structs without a struct_size. */
 	{
 		const struct nmhal_region region = {.reserved = 1};

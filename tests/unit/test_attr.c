@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Attributes and counters. */
+/* Attributes. */
 #include <math.h>
 #include <string.h>
 
@@ -136,32 +136,9 @@ START_TEST(passes_failures_on)
 }
 END_TEST
 
-START_TEST(counters)
-{
-	struct bench bench;
-	uint64_t value = 0;
-
-	set_up(&bench);
-	assert_ok(nmhal_counter_get(bench.dev, "sops", &value));
-	ck_assert_uint_eq(value, 42);
-	assert_fails(NMHAL_E_UNSUPPORTED, "get counter 'cycles': the board cannot count it",
-		nmhal_counter_get(bench.dev, "cycles", &value));
-	assert_fails(NMHAL_E_INVALID, "key is NULL", nmhal_counter_get(bench.dev, NULL, &value));
-	assert_fails(NMHAL_E_INVALID, "value is NULL", nmhal_counter_get(bench.dev, "sops", NULL));
-	assert_fails(NMHAL_E_INVALID, "dev is NULL", nmhal_counter_get(NULL, "sops", &value));
-	tear_down(&bench);
-	fake_init(&bench.fake, 1, 2, 3);
-	bench.fake.ops.counter = NULL;
-	bench.ctx = fake_context();
-	bench.dev = fake_open(bench.ctx, &bench.fake);
-	assert_fails(NMHAL_E_UNSUPPORTED, "get counter 'sops'", nmhal_counter_get(bench.dev, "sops", &value));
-	tear_down(&bench);
-}
-END_TEST
-
 int main(void)
 {
-	const TTest *const tests[] = {lists, integers, reals, refuses, passes_failures_on, counters};
+	const TTest *const tests[] = {lists, integers, reals, refuses, passes_failures_on};
 
 	return run_tests("attr", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -95,10 +95,10 @@ START_TEST(choice_of_drivers)
 	ck_assert_str_eq(ctx->drivers[0]->name, "null");
 	nmhal_context_unref(ctx);
 	params.drivers = "null,nul";
-	assert_fails(
-		NMHAL_E_INVALID, "no driver or link 'nul' was built; there are: ", nmhal_context_new(&params, &ctx));
+	assert_fails(NMHAL_E_INVALID, "no driver, link or wrapper 'nul' was built; there are: ",
+		nmhal_context_new(&params, &ctx));
 	params.drivers = "null,,null";
-	assert_fails(NMHAL_E_INVALID, "no driver or link ''", nmhal_context_new(&params, &ctx));
+	assert_fails(NMHAL_E_INVALID, "no driver, link or wrapper ''", nmhal_context_new(&params, &ctx));
 }
 END_TEST
 

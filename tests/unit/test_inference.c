@@ -67,7 +67,7 @@ START_TEST(bad_arguments)
 	} while (0)
 
 	open_2x3(&board);
-	REFUSE(flags, 8, "flags 0x8");
+	REFUSE(flags, 8, "flags 0x8: known are 0x3");
 	REFUSE(reserved, 1, "reserved is 1");
 	REFUSE(in, NULL, "in is NULL");
 	REFUSE(out, NULL, "out is NULL");
@@ -102,6 +102,14 @@ START_TEST(unsupported)
 	board.fake.caps.features &= ~NMHAL_CAN_INFER_TRANSPOSED;
 	board_open(&board);
 	assert_fails(NMHAL_E_UNSUPPORTED, "the board has no transposed products", nmhal_run_inference(board.dev, &op));
+	board_close(&board);
+	fake_init(&board.fake, 1, 2, 3);
+	board.fake.caps.features &= ~NMHAL_CAN_INFER_BIT_SERIAL;
+	board_open(&board);
+	op.flags = NMHAL_INFER_BIT_SERIAL;
+	assert_fails(NMHAL_E_UNSUPPORTED, "with BIT_SERIAL: the board has no bit-serial inputs",
+		nmhal_run_inference(board.dev, &op));
+	ck_assert_uint_eq(CALLS(&board, FAKE_RUN_INFERENCE), 0);
 	board_close(&board);
 	fake_init(&board.fake, 1, 2, 3);
 	board.fake.ops.run_inference = NULL;

@@ -48,7 +48,7 @@ START_TEST(good)
 	ck_assert_uint_eq(caps.struct_size, sizeof(caps));
 	ck_assert_str_eq(caps.driver, "fake");
 	/* What ops bring about, beside what the driver claims. */
-	ck_assert_uint_eq(caps.features, (UINT64_C(1) << 13) - 1);
+	ck_assert_uint_eq(caps.features, (UINT64_C(1) << 16) - 1);
 	nmhal_device_unref(dev);
 	ck_assert(!fake.is_open);
 	ck_assert_uint_eq(fake.calls[FAKE_CLOSE], 1);
@@ -128,6 +128,15 @@ START_TEST(missing_ops)
 	REFUSE(spikes_stop, "spikes_stop (but others of the set)");
 	REFUSE(set_neurons, "set_neurons (but get_neurons)");
 	REFUSE(get_neurons, "get_neurons (but set_neurons)");
+	REFUSE(cell_pulse, "cell_pulse (but others of the set)");
+	REFUSE(cell_ramp, "cell_ramp (but others of the set)");
+	REFUSE(read_conductance, "read_conductance (but others of the set)");
+	REFUSE(cell_sweep, "cell_sweep (but others of the set)");
+	REFUSE(limits_get, "limits_get (but others of the set)");
+	REFUSE(limits_set, "limits_set (but others of the set)");
+	REFUSE(arm, "arm (but others of the set)");
+	REFUSE(disarm, "disarm (but others of the set)");
+	REFUSE(safe_state, "safe_state (but others of the set)");
 	REFUSE(attr_get, "attr_get (but attributes)");
 	REFUSE(attr_set, "attr_set (but writable attributes)");
 #undef REFUSE
@@ -167,6 +176,15 @@ START_TEST(optional_ops)
 	fake.ops.get_neurons = NULL;
 	fake.ops.reset_state = NULL;
 	fake.ops.reset = NULL;
+	fake.ops.cell_pulse = NULL;
+	fake.ops.cell_ramp = NULL;
+	fake.ops.read_conductance = NULL;
+	fake.ops.cell_sweep = NULL;
+	fake.ops.limits_get = NULL;
+	fake.ops.limits_set = NULL;
+	fake.ops.arm = NULL;
+	fake.ops.disarm = NULL;
+	fake.ops.safe_state = NULL;
 	fake.caps.features = 0;
 	assert_ok(open_fake(false, "", &dev));
 	ck_assert_uint_eq(dev->caps.features, NMHAL_CAN_READ_WEIGHTS);

@@ -85,7 +85,7 @@ START_TEST(refuses_bad_drivers)
 	REFUSE(NMHAL_E_INVALID, "needs is 3", needs = 3);
 	REFUSE(NMHAL_E_INVALID, "a scheme goes with", scheme = NULL);
 	REFUSE(NMHAL_E_INVALID, "a scheme goes with", needs = NMHAL_NEEDS_BUS);
-	REFUSE(NMHAL_E_INVALID, "attr_count is 4 but attrs is NULL", attrs = NULL);
+	REFUSE(NMHAL_E_INVALID, "attributes: 4 of them, but the list is NULL", attrs = NULL);
 	REFUSE(NMHAL_E_INVALID, "attribute 0 has no key", attr_count = (driver.attrs = no_key, 1));
 	REFUSE(NMHAL_E_INVALID, "attribute 'k': type is 0", attr_count = (driver.attrs = no_type, 1));
 	REFUSE(NMHAL_E_INVALID, "attribute 0: struct_size is 0", attr_count = (driver.attrs = no_size, 1));
