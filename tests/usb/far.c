@@ -9,6 +9,7 @@
 #define SLOTS      16u      /* of endpoints 0 to 7, by number and direction */
 #define DELAY_US   20000u
 #define IDLE_US    1000000u /* how long an idle device may sleep */
+#define TICK_US    10000u
 
 const char *const far_kind_names[FAR_KINDS] = {"none", "short", "STALL", "time-out", "ENODEV", "overflow", "corrupted",
 	"duplicated", "lost", "delayed"};
@@ -338,8 +339,12 @@ static bool service_one(struct far *far, unsigned n, uint64_t now_us, uint64_t *
 
 uint64_t far_service(struct far *far, uint64_t now_us)
 {
-	uint64_t again_us = now_us + IDLE_US;
+	const struct model *model = &far->model;
+	uint64_t again_us = now_us + (model->ops->tick ? TICK_US : IDLE_US);
 	bool moved = !far->gone;
+
+	if (model->ops->tick && !far->gone)
+		model->ops->tick(model->self);
 
 	while (moved) {
 		moved = false;

@@ -19,5 +19,5 @@ bool model_new(const char *name, const struct model_params *params, struct model
 		return model_ftdi_new(&ftdi, model);
 	if (!strcmp(name, "echo"))
 		return model_echo_new(params, model);
-	return false;
+	return model_board_new(name, params, model);
 }

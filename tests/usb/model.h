@@ -2,7 +2,7 @@
 /*
  * A virtual USB device as far.h serves it: a high-speed device without I/O, threads or clocks of its own. One table,
  * whatever is on the far side: an FT2232H (model_ftdi.c), an echo with the descriptors of an nmlink board
- * (model_echo.c).
+ * (model_echo.c), an emulated board (model_board.c).
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -30,6 +30,8 @@ struct model_ops {
 	void (*clear_halt)(void *self, unsigned endpoint);
 	/* As after power-up. */
 	void (*replug)(void *self);
+	/* Time passes, 10 ms at most; NULL: none of its business. */
+	void (*tick)(void *self);
 	/* A bulk transfer has completed. */
 	void (*transferred)(void *self, unsigned endpoint);
 	/* How much the device has done, in what it counts (model_*.c). */
@@ -48,7 +50,8 @@ struct model_params {
 	const char *product, *serial;
 	uint64_t clk_hz; /* of tinyODIN; 0: 60 MHz */
 };
-/* A device by its name: "tinyodin", "ft232h", "echo". False: no such device, or no memory. */
+/* A device by its name: "tinyodin", "ft232h", "echo", or an emulated board with its keys, "xbar8,seed=7" (sim/board.h).
+ * False: no such device, or no memory. */
 bool model_new(const char *name, const struct model_params *params, struct model *model);
 
 struct vftdi;
@@ -57,5 +60,7 @@ struct vftdi_params;
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model);
 /* tell: hold on|off, stale SIZE, counters (vusbd.h). Progress: frames taken. */
 bool model_echo_new(const struct model_params *params, struct model *model);
+/* tell: frames. Progress: frames taken. */
+bool model_board_new(const char *name, const struct model_params *params, struct model *model);
 
 #endif

@@ -4,17 +4,16 @@
  * by packet, the ends of frames included. Made to test carriers, which do not know what they carry.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model.h"
+#include "sim/usb_device.h"
 
 #define OUT_ENDPOINT   0x01u
 #define IN_ENDPOINT    0x81u
 #define EVENT_ENDPOINT 0x82u
 #define PACKETS        512u
-#define STRING_SIZE    64u
 
 struct queue {
 	unsigned oldest, count;
@@ -23,7 +22,7 @@ struct queue {
 };
 
 struct echo {
-	char strings[4][STRING_SIZE]; /* manufacturer, product, serial, interface */
+	struct usb_device usb;
 	struct queue replies, events;
 	uint64_t frames;
 	bool hold;
@@ -80,50 +79,9 @@ static const uint8_t *echo_descriptors(void *self, size_t *size)
 	return descriptors;
 }
 
-static int give(uint8_t *data, size_t capacity, const uint8_t *from, size_t size)
-{
-	size = size < capacity ? size : capacity;
-	memcpy(data, from, size);
-	return (int)size;
-}
-
-static int give_string(const struct echo *echo, unsigned index, uint8_t *data, size_t capacity)
-{
-	uint8_t descriptor[2 + 2 * STRING_SIZE] = {4, 3, 0x09, 0x04};
-
-	if (index > 4)
-		return MODEL_STALL;
-	if (index) {
-		const char *text = echo->strings[index - 1];
-
-		descriptor[0] = (uint8_t)(2 + 2 * strlen(text));
-		for (size_t n = 0; text[n]; n++) {
-			descriptor[2 + 2 * n] = (uint8_t)text[n];
-			descriptor[3 + 2 * n] = 0;
-		}
-	}
-	return give(data, capacity, descriptor, descriptor[0]);
-}
-
 static int echo_control(void *self, const uint8_t setup[8], uint8_t *data, size_t capacity)
 {
-	const unsigned length = setup[6] | (unsigned)setup[7] << 8;
-
-	capacity = capacity < length ? capacity : length;
-	if (setup[0] == 0x00 || setup[0] == 0x01 || setup[0] == 0x02) /* set configuration, features, ... */
-		return 0;
-	if (setup[0] != 0x80 || setup[1] != 6)
-		return MODEL_STALL;
-	switch (setup[3]) {
-	case 1:
-		return give(data, capacity, descriptors, 18);
-	case 2:
-		return give(data, capacity, descriptors + 18, sizeof(descriptors) - 18);
-	case 3:
-		return give_string(self, setup[2], data, capacity);
-	default:
-		return MODEL_STALL;
-	}
+	return usb_standard(&((struct echo *)self)->usb, setup, data, capacity);
 }
 
 static int echo_out(void *self, unsigned endpoint, const uint8_t *data, size_t size)
@@ -217,10 +175,12 @@ bool model_echo_new(const struct model_params *params, struct model *model)
 
 	if (!echo)
 		return false;
-	snprintf(echo->strings[0], STRING_SIZE, "libnmhal");
-	snprintf(echo->strings[1], STRING_SIZE, "%s", params->product ? params->product : "echo");
-	snprintf(echo->strings[2], STRING_SIZE, "%s", params->serial ? params->serial : "NM-0001");
-	snprintf(echo->strings[3], STRING_SIZE, "NMHAL nmlink");
+	echo->usb.descriptors = descriptors;
+	echo->usb.descriptors_size = sizeof(descriptors);
+	usb_set_string(&echo->usb, 1, "libnmhal");
+	usb_set_string(&echo->usb, 2, params->product ? params->product : "echo");
+	usb_set_string(&echo->usb, 3, params->serial ? params->serial : "NM-0001");
+	usb_set_string(&echo->usb, 4, "NMHAL nmlink");
 	*model = (struct model){&echo_ops, echo};
 	return true;
 }
