@@ -29,7 +29,7 @@ static const char *chip_of(const struct libusb_device_descriptor *descriptor)
 static bool matches(const struct ftdi_find *find, const struct ftdi_wish *wish)
 {
 	if (!wish->product && !wish->serial)
-		return !strncmp(find->usb.product, "NMHAL", 5);
+		return !strncmp(find->usb.product, wish->begin, strlen(wish->begin));
 	return (!wish->product || !strcmp(find->usb.product, wish->product)) &&
 		(!wish->serial || !strcmp(find->usb.serial, wish->serial));
 }

@@ -21,6 +21,7 @@ struct usb {
 	int completed;    /* a transfer has, since the last wait */
 	atomic_bool woken;
 	bool halted[FTDI_CHANNELS][2]; /* by a stall, [in] */
+	int channels;     /* claimed: A, or both */
 };
 
 static const unsigned char endpoints[FTDI_CHANNELS][2] = {{0x02, 0x81}, {0x04, 0x83}};
@@ -29,8 +30,9 @@ static void usb_close(void *self)
 {
 	struct usb *usb = self;
 
-	/* Both channels go back to the kernel driver that had them. */
-	(void)libusb_release_interface(usb->ftdi->usb_dev, B_INTERFACE);
+	/* What was claimed goes back to the kernel driver that had it. */
+	if (usb->channels > 1)
+		(void)libusb_release_interface(usb->ftdi->usb_dev, B_INTERFACE);
 	(void)ftdi_usb_close(usb->ftdi);
 	ftdi_free(usb->ftdi);
 	free(usb);
@@ -44,7 +46,7 @@ static int usb_control(void *self, enum ftdi_channel channel, enum ftdi_request 
 	unsigned limit_ms = left_ms < CONTROL_MIN_MS ? CONTROL_MIN_MS : left_ms > CONTROL_MS ? CONTROL_MS :
 		(unsigned)left_ms;
 	int error = libusb_control_transfer(usb->ftdi->usb_dev, FTDI_DEVICE_OUT_REQTYPE, (uint8_t)request,
-		(uint16_t)value, (uint16_t)(channel + 1), NULL, 0, limit_ms);
+		(uint16_t)value, (uint16_t)((channel + 1) | value >> 16 << 8), NULL, 0, limit_ms);
 
 	if (error >= 0)
 		return NMHAL_OK;
@@ -201,8 +203,8 @@ static int fail_open(struct nmhal_host *host, const struct ftdi_find *find, cons
 	}
 }
 
-/* Claims both channels; each gets its kernel driver back when it is released. */
-static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find)
+/* Claims channel A, or both; each gets its kernel driver back when it is released. */
+static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels)
 {
 	int error;
 
@@ -214,21 +216,23 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 		error = ftdi_usb_open_dev(ftdi, find->usb.device);
 	if (error)
 		return fail_open(host, find, ftdi, error);
-	error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
+	if (channels > 1)
+		error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
 	/* A stall that an earlier process met is still there. */
-	for (int n = 0; n < 2 * FTDI_CHANNELS && !error; n++)
+	for (int n = 0; n < 2 * channels && !error; n++)
 		error = libusb_clear_halt(ftdi->usb_dev, endpoints[n / 2][n % 2]);
 	if (!error)
 		return NMHAL_OK;
-	(void)libusb_release_interface(ftdi->usb_dev, B_INTERFACE);
+	if (channels > 1)
+		(void)libusb_release_interface(ftdi->usb_dev, B_INTERFACE);
 	(void)ftdi_usb_close(ftdi);
 	if (error == LIBUSB_ERROR_BUSY)
 		return usb_board_fail(host, &find->usb, error);
 	return nmhal_host_fail(
-		host, usb_status(error), "open: %s: channel B: %s", find->usb.node, libusb_strerror(error));
+		host, usb_status(error), "open: %s: claim: %s", find->usb.node, libusb_strerror(error));
 }
 
-int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find,
+int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels,
 	struct ftdi_port *port)
 {
 	struct usb *usb = calloc(1, sizeof(*usb));
@@ -236,13 +240,14 @@ int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const str
 
 	if (!usb)
 		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the port");
-	status = claim(host, ftdi, find);
+	status = claim(host, ftdi, find, channels);
 	if (status != NMHAL_OK) {
 		free(usb);
 		return status;
 	}
 	usb->host = host;
 	usb->ftdi = ftdi;
+	usb->channels = channels;
 	port->ops = &usb_ops;
 	port->self = usb;
 	return NMHAL_OK;

@@ -15,9 +15,11 @@ struct ftdi_find {
 	const char *chip;     /* "FT2232H", ... */
 };
 
-/* Which boards. NULL: any; but without both, product strings that begin with "NMHAL". */
+#define FTDI_NMLINK "NMHAL nmlink" /* begin of the product string of a board that speaks nmlink */
+
+/* Which boards. NULL: any; but without both, product strings that begin with `begin`. */
 struct ftdi_wish {
-	const char *product, *serial;
+	const char *product, *serial, *begin;
 };
 
 /* finds[capacity] takes the boards that match, *count how many there are, *others FTDI boards that do not match or
@@ -25,7 +27,7 @@ struct ftdi_wish {
 int ftdi_find(struct libusb_context *usb, const struct ftdi_wish *wish, struct ftdi_find *finds, size_t capacity, size_t *count, size_t *others, struct ftdi_find *closed);
 void ftdi_find_free(struct ftdi_find *finds, size_t count);
 
-/* Opens both channels of a board and makes it a port, which owns `ftdi` from then on. */
-int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, struct ftdi_port *port);
+/* Opens channel A of a board, or (channels 2) both, and makes it a port, which owns `ftdi` from then on. */
+int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels, struct ftdi_port *port);
 
 #endif

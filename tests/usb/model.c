@@ -17,6 +17,8 @@ bool model_new(const char *name, const struct model_params *params, struct model
 
 	if (!strcmp(name, "tinyodin") || ftdi.ft232h)
 		return model_ftdi_new(&ftdi, model);
+	if (!strcmp(name, "uart") || !strcmp(name, "fifo"))
+		return model_serial_new(params, !strcmp(name, "fifo"), model);
 	if (!strcmp(name, "echo"))
 		return model_echo_new(params, model);
 	return model_board_new(name, params, model);

@@ -50,7 +50,7 @@ struct model_params {
 	const char *product, *serial;
 	uint64_t clk_hz; /* of tinyODIN; 0: 60 MHz */
 };
-/* A device by its name: "tinyodin", "ft232h", "echo", or an emulated board with its keys, "xbar8,seed=7" (sim/board.h).
+/* A device by its name: "tinyodin", "ft232h", "echo", an FT2232H with an echo behind it ("uart", "fifo"), or an emulated board with its keys, "xbar8,seed=7" (sim/board.h).
  * False: no such device, or no memory. */
 bool model_new(const char *name, const struct model_params *params, struct model *model);
 
@@ -58,7 +58,9 @@ struct vftdi;
 struct vftdi_params;
 /* tell: count, counters, clock on|off, memory FILE (vusbd.h). Progress: address events taken. */
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model);
-/* tell: hold on|off, stale SIZE, counters (vusbd.h). Progress: frames taken. */
+/* The same with an echo at 115,200 baud, or on the FIFO, instead of the chip. tell: hold on|off, stale SIZE, too. */
+bool model_serial_new(const struct model_params *params, bool fifo, struct model *model);
+/* tell: hold on|off, stale SIZE, event SIZE (vusbd.h). Progress: frames taken. */
 bool model_echo_new(const struct model_params *params, struct model *model);
 /* tell: frames. Progress: frames taken. */
 bool model_board_new(const char *name, const struct model_params *params, struct model *model);

@@ -1,36 +1,83 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual FT2232H (sim/vftdi) as a model. */
+/* The virtual FT2232H (sim/vftdi) as a model: with a tinyODIN, or with an echo on its serial port or FIFO. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model.h"
 #include "sim/tinyodin_pins.h"
 #include "sim/vftdi/vftdi.h"
 
+#define ECHO_BAUD 115200u
+#define ECHO_SIZE 16384u
+
+struct module {
+	struct vftdi *dev;
+	bool hold; /* the echo takes nothing */
+	size_t head, count;
+	uint8_t bytes[ECHO_SIZE];
+};
+
+/* ---- the echo ---------------------------------------------------------------------------------------------------- */
+
+static size_t echo_put(void *user, const uint8_t *bytes, size_t size)
+{
+	struct module *module = user;
+	size_t n;
+
+	for (n = 0; n < size && module->count < ECHO_SIZE && !module->hold; n++)
+		module->bytes[(module->head + module->count++) % ECHO_SIZE] = bytes[n];
+	return n;
+}
+
+static size_t echo_get(void *user, uint8_t *bytes, size_t size)
+{
+	struct module *module = user;
+	size_t n;
+
+	for (n = 0; n < size && module->count; n++, module->count--, module->head++)
+		bytes[n] = module->bytes[module->head % ECHO_SIZE];
+	return n;
+}
+
+static void echo_say(struct module *module, size_t size)
+{
+	for (size_t n = 0; n < size && module->count < ECHO_SIZE; n++)
+		module->bytes[(module->head + module->count++) % ECHO_SIZE] = (uint8_t)n;
+}
+
+/* ---- the module -------------------------------------------------------------------------------------------------- */
+
+static struct vftdi *dev_of(void *self)
+{
+	return ((struct module *)self)->dev;
+}
+
 static void ftdi_free(void *self)
 {
-	vftdi_free(self);
+	vftdi_free(dev_of(self));
+	free(self);
 }
 
 static const uint8_t *ftdi_descriptors(void *self, size_t *size)
 {
-	return vftdi_descriptors(self, size);
+	return vftdi_descriptors(dev_of(self), size);
 }
 
 static int ftdi_control(void *self, const uint8_t setup[8], uint8_t *data, size_t capacity)
 {
-	return vftdi_control(self, setup, data, capacity);
+	return vftdi_control(dev_of(self), setup, data, capacity);
 }
 
 static int ftdi_out(void *self, unsigned endpoint, const uint8_t *data, size_t size)
 {
-	return !size || vftdi_out(self, endpoint, data, size) ? (int)size : MODEL_NAK;
+	return !size || vftdi_out(dev_of(self), endpoint, data, size) ? (int)size : MODEL_NAK;
 }
 
 static int ftdi_in(void *self, unsigned endpoint, uint8_t packet[MODEL_PACKET], uint64_t now_us, uint64_t *again_us)
 {
-	size_t size = vftdi_in(self, endpoint, packet, MODEL_PACKET, now_us, again_us);
+	size_t size = vftdi_in(dev_of(self), endpoint, packet, MODEL_PACKET, now_us, again_us);
 
 	return size ? (int)size : MODEL_NAK;
 }
@@ -44,23 +91,24 @@ static void ftdi_clear_halt(void *self, unsigned endpoint)
 /* The chip behind it keeps its memories: its supply is its own. */
 static void ftdi_replug(void *self)
 {
+	((struct module *)self)->count = 0;
 	for (unsigned channel = 1; channel <= VFTDI_CHANNELS; channel++) {
 		const uint8_t reset[8] = {0x40, 0, 0, 0, (uint8_t)channel};
 		const uint8_t mode[8] = {0x40, 11, 0, 0, (uint8_t)channel};
 
-		(void)vftdi_control(self, reset, NULL, 0);
-		(void)vftdi_control(self, mode, NULL, 0);
+		(void)vftdi_control(dev_of(self), reset, NULL, 0);
+		(void)vftdi_control(dev_of(self), mode, NULL, 0);
 	}
 }
 
 static void ftdi_transferred(void *self, unsigned endpoint)
 {
-	vftdi_count_transfer(self, endpoint);
+	vftdi_count_transfer(dev_of(self), endpoint);
 }
 
 static uint64_t ftdi_progress(void *self)
 {
-	return vftdi_counters(self).events_in;
+	return vftdi_counters(dev_of(self)).events_in;
 }
 
 static void print_counters(const struct vftdi *device, char *text, size_t size)
@@ -95,13 +143,17 @@ static int write_memory(struct vftdi *device, const char *path)
 static int ftdi_tell(void *self, const char *text, char *reply, size_t size)
 {
 	if (!strncmp(text, "memory ", 7))
-		return write_memory(self, text + 7);
+		return write_memory(dev_of(self), text + 7);
 	if (!strcmp(text, "count"))
-		vftdi_count_reset(self);
+		vftdi_count_reset(dev_of(self));
 	else if (!strcmp(text, "counters"))
-		print_counters(self, reply, size);
+		print_counters(dev_of(self), reply, size);
 	else if (!strncmp(text, "clock ", 6))
-		vftdi_stop_clock(self, !strcmp(text + 6, "off"));
+		vftdi_stop_clock(dev_of(self), !strcmp(text + 6, "off"));
+	else if (!strncmp(text, "hold ", 5))
+		((struct module *)self)->hold = !strcmp(text + 5, "on");
+	else if (!strncmp(text, "stale ", 6))
+		echo_say(self, strtoul(text + 6, NULL, 10));
 	else
 		return -EINVAL;
 	return 0;
@@ -124,6 +176,29 @@ static const struct model_ops ftdi_ops = {
 
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model)
 {
-	*model = (struct model){&ftdi_ops, vftdi_new(params)};
-	return model->self;
+	struct module *module = calloc(1, sizeof(*module));
+	struct vftdi_params own = *params;
+
+	if (!module)
+		return false;
+	if (own.far.baud) { /* the caller wants one; it is the echo */
+		own.far.put = echo_put;
+		own.far.get = echo_get;
+		own.far.user = module;
+	}
+	module->dev = vftdi_new(&own);
+	*model = (struct model){&ftdi_ops, module};
+	if (module->dev)
+		return true;
+	free(module);
+	return false;
+}
+
+bool model_serial_new(const struct model_params *params, bool fifo, struct model *model)
+{
+	const struct vftdi_params ftdi = {.far = {.fifo = fifo, .baud = ECHO_BAUD}, .manufacturer = "libnmhal",
+		.product = fifo ? "NMHAL nmlink fifo" : "NMHAL nmlink uart",
+		.serial = params->serial ? params->serial : "NM000001"};
+
+	return model_ftdi_new(&ftdi, model);
 }
