@@ -14,7 +14,7 @@ struct ftdi_stream_params {
 	char serial[32];
 };
 
-/* Sets channel A of a port up and makes it a stream of bytes, which owns the port; on failure the caller still owns it. */
+/* Sets up channel A of a port and makes it a stream, which owns the port; on failure the caller still owns it. */
 int ftdi_stream_open(struct nmhal_host *host, const struct ftdi_port *port, const struct ftdi_stream_params *params, int64_t deadline_ns, struct nmhal_stream *stream);
 
 #endif

@@ -27,8 +27,8 @@
 #define VFTDI_B_OUT      0x04u
 
 /*
- * What is wired to the serial port or FIFO of channel A instead of a chip to its MPSSE: bytes both ways. put() and get()
- * say how many bytes they moved.
+ * What is wired to the serial port or FIFO of channel A instead of a chip to its MPSSE: bytes both ways. put() and
+ * get() say how many bytes they moved.
  */
 struct vftdi_far {
 	size_t (*put)(void *user, const uint8_t *bytes, size_t size);

@@ -331,7 +331,7 @@ START_TEST(speeds_are_exact_and_settings_restored)
 	plug_tty(0, uri);
 	ck_assert_int_eq(tcgetattr(slaves[0], &before), 0);
 	for (size_t n = 0; n < sizeof(speeds) / sizeof(*speeds); n++) {
-		unsigned words[11] = {0}; /* struct termios2, whose header does not go with ours: speeds are its last two */
+		unsigned words[11] = {0}; /* struct termios2, whose header does not go with ours; speeds come last */
 
 		snprintf(with_baud, sizeof(with_baud), "%s,baud=%u", uri, speeds[n]);
 		tap_open(ctx, with_baud, &tap);

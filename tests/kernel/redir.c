@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * redir SOCKET MODEL PROGRESS: a virtual device (tests/usb/model.h) as one of QEMU's usb-redir. Listens, serves one
- * guest, and leaves, as if unplugged, once the device has done PROGRESS (0: never); comes back a second later.
+ * redir SOCKET MODEL SERIAL PROGRESS: a virtual device (tests/usb/model.h) as one of QEMU's usb-redir. Listens, serves
+ * one guest, and leaves, as if unplugged, once the device has done PROGRESS (0: never); comes back a second later.
  */
 #include <errno.h>
 #include <poll.h>
@@ -328,18 +328,18 @@ static void serve(struct redir *redir)
 
 int main(int argc, char **argv)
 {
-	const struct model_params params = {NULL, "NM000001", 0};
+	const struct model_params params = {NULL, argc > 3 ? argv[3] : NULL, 0};
 	struct model model;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct redir redir = {.configuration = 1};
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (argc != 4 || strlen(argv[1]) >= sizeof(address.sun_path) || !model_new(argv[2], &params, &model)) {
-		fputs("usage: redir SOCKET MODEL PROGRESS\n", stderr);
+	if (argc != 5 || strlen(argv[1]) >= sizeof(address.sun_path) || !model_new(argv[2], &params, &model)) {
+		fputs("usage: redir SOCKET MODEL SERIAL PROGRESS\n", stderr);
 		return 2;
 	}
 	memcpy(address.sun_path, argv[1], strlen(argv[1]));
-	redir.leave_at = strtoull(argv[3], NULL, 10);
+	redir.leave_at = strtoull(argv[4], NULL, 10);
 	redir.far = far_new(model, done, &redir);
 	if (!redir.far || listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof(address)) ||
 		listen(listener, 1)) {

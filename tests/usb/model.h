@@ -50,8 +50,8 @@ struct model_params {
 	const char *product, *serial;
 	uint64_t clk_hz; /* of tinyODIN; 0: 60 MHz */
 };
-/* A device by its name: "tinyodin", "ft232h", "echo", an FT2232H with an echo behind it ("uart", "fifo"), or an emulated board with its keys, "xbar8,seed=7" (sim/board.h).
- * False: no such device, or no memory. */
+/* A device by its name: "tinyodin", "ft232h", an FT2232H with an echo behind it ("uart", "fifo"), "echo", or an
+ * emulated board with its keys, "xbar8,seed=7" (sim/board.h). False: no such device, or no memory. */
 bool model_new(const char *name, const struct model_params *params, struct model *model);
 
 struct vftdi;
