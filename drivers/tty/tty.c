@@ -151,17 +151,21 @@ static void read_text(const char *name, const char *place, char text[TEXT])
 	system_read_line(path, text, TEXT);
 }
 
-/* Whether the interface string says that this is ours: bytes sent to a stranger's port might do anything. */
+/*
+ * Whether the interface string says that this is ours: bytes sent to a stranger's port might do anything. The ports of an
+ * FTDI chip are called as the product is, whatever is behind it; the link ftdi lists those that speak nmlink.
+ */
 static bool is_board(const char *name, char serial[TEXT])
 {
 	bool acm = !strncmp(name, "ttyACM", 6);
-	char text[TEXT];
+	char text[TEXT], vendor[TEXT];
 
 	if (!acm && strncmp(name, "ttyUSB", 6) != 0)
 		return false;
 	read_text(name, acm ? "interface" : "../interface", text);
 	read_text(name, acm ? "../serial" : "../../serial", serial);
-	return !strncmp(text, "NMHAL", 5);
+	read_text(name, acm ? "../idVendor" : "../../idVendor", vendor);
+	return !strncmp(text, "NMHAL", 5) && strcmp(vendor, "0403") != 0;
 }
 
 static int access_of(const char *node)
