@@ -152,8 +152,8 @@ static void read_text(const char *name, const char *place, char text[TEXT])
 }
 
 /*
- * Whether the interface string says that this is ours: bytes sent to a stranger's port might do anything. The ports of an
- * FTDI chip are called as the product is, whatever is behind it; the link ftdi lists those that speak nmlink.
+ * Whether the interface string says that this is ours: bytes sent to a stranger's port might do anything. The ports of
+ * an FTDI chip are called as the product is, whatever is behind it; the link ftdi lists those that speak nmlink.
  */
 static bool is_board(const char *name, char serial[TEXT])
 {

@@ -31,7 +31,7 @@ static uint64_t by_carrier(void *arg, uint64_t count)
 
 	(void)arg;
 	while (got < count) {
-		for (; sent < count && sent < got + FLIGHTS; sent++)
+		for (; sent < count && sent < got + 2 * FLIGHTS; sent++) /* eight each way */
 			bench_check(stream->ops->send(stream->self, bytes, frame, deadline_ns), "send");
 		bench_check(stream->ops->recv(stream->self, bytes, sizeof(bytes), &size, deadline_ns), "receive");
 		if (size != frame)
@@ -47,8 +47,15 @@ struct bare {
 	struct libusb_context *usb;
 	struct libusb_device_handle *handle;
 	struct libusb_transfer *out[FLIGHTS], *in[FLIGHTS];
-	uint64_t to_send, got, count;
+	uint64_t to_send, got;
+	unsigned busy; /* transfers */
 };
+
+static void post(struct bare *bare, struct libusb_transfer *transfer)
+{
+	bench_check(libusb_submit_transfer(transfer), "submit");
+	bare->busy++;
+}
 
 static void LIBUSB_CALL sent_one(struct libusb_transfer *transfer)
 {
@@ -56,9 +63,10 @@ static void LIBUSB_CALL sent_one(struct libusb_transfer *transfer)
 
 	if (transfer->status != LIBUSB_TRANSFER_COMPLETED)
 		abort();
+	bare->busy--;
 	if (bare->to_send) {
 		bare->to_send--;
-		bench_check(libusb_submit_transfer(transfer), "submit");
+		post(bare, transfer);
 	}
 }
 
@@ -66,13 +74,14 @@ static void LIBUSB_CALL got_one(struct libusb_transfer *transfer)
 {
 	struct bare *bare = transfer->user_data;
 
+	bare->busy--;
 	if (transfer->status == LIBUSB_TRANSFER_CANCELLED)
 		return;
 	if (transfer->status != LIBUSB_TRANSFER_COMPLETED)
 		abort();
 	if ((size_t)transfer->actual_length == frame)
 		bare->got++;
-	bench_check(libusb_submit_transfer(transfer), "submit");
+	post(bare, transfer);
 }
 
 static uint64_t by_libusb(void *arg, uint64_t count)
@@ -85,9 +94,9 @@ static uint64_t by_libusb(void *arg, uint64_t count)
 		bare->out[n]->length = (int)frame;
 		bare->out[n]->flags = frame % 512 ? 0 : LIBUSB_TRANSFER_ADD_ZERO_PACKET;
 		bare->to_send--;
-		bench_check(libusb_submit_transfer(bare->out[n]), "submit");
+		post(bare, bare->out[n]);
 	}
-	while (bare->got < count)
+	while (bare->got < count || bare->busy > FLIGHTS) /* those that are posted for more */
 		bench_check(libusb_handle_events(bare->usb), "handle events");
 	return bare->got;
 }
@@ -108,17 +117,16 @@ static void bare_open(struct bare *bare)
 	for (unsigned n = 0; n < FLIGHTS; n++) {
 		bare->out[n] = transfer_of(bare, 0x01, sent_one);
 		bare->in[n] = transfer_of(bare, 0x81, got_one);
-		bench_check(libusb_submit_transfer(bare->in[n]), "submit");
+		post(bare, bare->in[n]);
 	}
 }
 
 static void bare_close(struct bare *bare)
 {
-	struct timeval while_canceling = {0, 100000};
-
 	for (unsigned n = 0; n < FLIGHTS; n++)
 		(void)libusb_cancel_transfer(bare->in[n]);
-	(void)libusb_handle_events_timeout(bare->usb, &while_canceling);
+	while (bare->busy)
+		bench_check(libusb_handle_events(bare->usb), "handle events");
 	for (unsigned n = 0; n < FLIGHTS; n++) {
 		free(bare->in[n]->buffer);
 		free(bare->out[n]->buffer);

@@ -47,6 +47,7 @@ struct node {
 	struct urb *pending, *done;
 	pthread_t reader;
 	pthread_cond_t changed;
+	pthread_mutex_t sending; /* a message at a time */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -207,6 +208,22 @@ static void *reader(void *arg)
 
 /* ---- calls of libusb, under the lock ----------------------------------------------------------------------------- */
 
+/*
+ * Sends a message with its data. Gives the lock up meanwhile: the server may not read on before our reader, who needs
+ * the lock, has taken what it sent.
+ */
+static bool send_message(struct node *node, const struct vusb_message *message, const void *data)
+{
+	bool sent;
+
+	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&node->sending);
+	sent = send_all(node->socket, message, sizeof(*message)) && send_all(node->socket, data, message->length);
+	pthread_mutex_unlock(&node->sending);
+	pthread_mutex_lock(&lock);
+	return sent;
+}
+
 /* Sends a message and waits for the status of its reply: a result, or -errno. */
 static int ask(struct node *node, enum vusb_kind kind, uint8_t endpoint)
 {
@@ -218,7 +235,7 @@ static int ask(struct node *node, enum vusb_kind kind, uint8_t endpoint)
 		pthread_cond_wait(&node->changed, &lock);
 	node->asking = true;
 	node->replied = false;
-	if (node->drain >= 0 && send_all(node->socket, &message, sizeof(message))) {
+	if (node->drain >= 0 && send_message(node, &message, NULL)) {
 		while (!node->replied && node->drain >= 0)
 			pthread_cond_wait(&node->changed, &lock);
 		if (node->replied)
@@ -254,7 +271,7 @@ static int submit(struct node *node, struct usbdevfs_urb *user)
 	urb->user = user;
 	urb->next = node->pending;
 	node->pending = urb;
-	if (send_all(node->socket, &message, sizeof(message)) && send_all(node->socket, data, message.length))
+	if (send_message(node, &message, data))
 		return 0;
 	free(take(&node->pending, user));
 	return -ENODEV;
@@ -269,7 +286,7 @@ static int discard(struct node *node, struct usbdevfs_urb *user)
 		at = at->next;
 	if (!at)
 		return -EINVAL;
-	return send_all(node->socket, &message, sizeof(message)) ? 0 : -ENODEV;
+	return send_message(node, &message, NULL) ? 0 : -ENODEV;
 }
 
 static int reap(struct node *node, void **user)
@@ -363,6 +380,7 @@ static struct node *new_node(int socket_fd)
 	node->fd = ends[1];
 	node->socket = socket_fd;
 	pthread_cond_init(&node->changed, NULL);
+	pthread_mutex_init(&node->sending, NULL);
 	return node;
 }
 
@@ -411,6 +429,7 @@ static void close_node(struct node *node)
 		free(urb);
 	}
 	pthread_cond_destroy(&node->changed);
+	pthread_mutex_destroy(&node->sending);
 	free(node);
 }
 
