@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What inference on the analog crossbar model costs: DAC, products and ADC together, against OpenBLAS's sgemm (sgemv for
- * one vector), which computes the products alone; noise against none; two threads against one. What differs from the
- * plain C model, or from the sums of sgemm, is FAIL. OPENBLAS_CORETYPE must be unset: OpenBLAS chooses its best kernel.
+ * What inference on the analog crossbar model costs: DAC, products and ADC together, against OpenBLAS's sgemm (sgemv
+ * for one vector), which computes the products alone; noise against none; two threads against one. What differs from
+ * the plain C model, or from the sums of sgemm, is FAIL. With OPENBLAS_CORETYPE unset, OpenBLAS takes its best kernel.
  */
 #include <cblas.h>
 #include <math.h>
@@ -17,7 +17,7 @@
 #define TIMED_PRODUCTS ((uint64_t)200000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
-static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise N";
+static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise|infer N";
 
 /* A crossbar with weights, and a batch for it. */
 struct work {
@@ -154,7 +154,8 @@ static uint64_t run_blas(void *arg, uint64_t count)
 
 	for (uint64_t i = 0; i < count; i++) {
 		if (batch == 1)
-			cblas_sgemv(CblasRowMajor, CblasTrans, n, n, 1, work->weights, n, work->inputs, 1, 0, work->sums, 1);
+			cblas_sgemv(CblasRowMajor, CblasTrans, n, n, 1, work->weights, n, work->inputs, 1, 0,
+				work->sums, 1);
 		else
 			cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch, n, n, 1, work->inputs, n,
 				work->weights, n, 0, work->sums, n);
@@ -279,30 +280,53 @@ static void measure_gaussians(struct bench *bench)
 
 /* ---- instruction counts ------------------------------------------------------------------------------------------ */
 
-/* N products of a 256 x 16 panel with 32 vectors, or N chunks of noise, and nothing else after the set-up. */
-static int count_mode(const char *what, uint64_t count)
+/* Products of a panel of 256 x 16 weights with 32 vectors. */
+static void count_products(xbar_product_fn product, uint64_t count)
 {
 	static const float zero[XBAR_PANEL];
 	static const int32_t no_bias[XBAR_PANEL];
-	const struct xbar_kernel *kernel = xbar_avx2();
-	struct gaussians *numbers = memory(sizeof(*numbers));
-	uint8_t *weights = memory((size_t)256 * XBAR_PANEL), *inputs = memory((size_t)32 * 256), *out = memory(64 * 1024);
-	struct xbar_product product = {.weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256, .vectors = 32,
-		.bias = no_bias, .scale = zero, .add = zero, .low = -128, .high = 127, .outputs = out, .output_stride = 32,
-		.clipped = out + 32768, .clipped_stride = 2, .sums = (int32_t *)(void *)out};
-	xbar_product_fn fn = strcmp(what, "adc-s8") == 0 ? kernel->s8[XBAR_CODES]
-			   : strcmp(what, "adc-s16") == 0 ? kernel->s16[XBAR_CODES] : kernel->sums;
+	uint8_t *weights = memory((size_t)256 * XBAR_PANEL), *inputs = memory((size_t)32 * 256);
+	uint8_t *outputs = memory(sizeof(int32_t) * 32 * XBAR_PANEL), *clipped = memory(2 * 32);
+	struct xbar_product panel = {.weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256};
 
-	numbers->kernel = kernel;
-	for (uint64_t i = 0; i < count; i++) {
-		if (strcmp(what, "noise") == 0)
-			run_gaussians(numbers, GAUSSIANS);
-		else
-			fn(&product);
-	}
+	panel.vectors = 32;
+	panel.bias = no_bias;
+	panel.scale = panel.add = zero;
+	panel.low = -128;
+	panel.high = 127;
+	panel.outputs = outputs;
+	panel.output_stride = 2 * XBAR_PANEL;
+	panel.clipped = clipped;
+	panel.clipped_stride = 2;
+	panel.sums = (int32_t *)(void *)outputs;
+	for (uint64_t i = 0; i < count; i++)
+		product(&panel);
 	free(weights);
 	free(inputs);
-	free(out);
+	free(outputs);
+	free(clipped);
+}
+
+/* Exactly so many units and nothing else after the set-up, which is the same for any number. */
+static int count_mode(const char *what, uint64_t count)
+{
+	const struct xbar_kernel *kernel = xbar_avx2();
+	struct gaussians *numbers = memory(sizeof(*numbers));
+	struct work *work = work_new(&rows[0], rows[0].noise, 1, XBAR_SIMD_AVX2);
+
+	numbers->kernel = kernel;
+	if (strcmp(what, "sums") == 0)
+		count_products(kernel->sums, count);
+	else if (strcmp(what, "adc-s8") == 0)
+		count_products(kernel->s8[XBAR_CODES], count);
+	else if (strcmp(what, "adc-s16") == 0)
+		count_products(kernel->s16[XBAR_CODES], count);
+	else if (strcmp(what, "noise") == 0)
+		run_gaussians(numbers, count * GAUSSIANS);
+	else
+		run_model(work, count);
+	printf("%llu units\n", (unsigned long long)count);
+	work_free(work);
 	free(numbers);
 	return 0;
 }

@@ -93,15 +93,71 @@ void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, co
 	}
 }
 
-uint32_t nm_codes_outside(const int32_t *line, uint32_t count, int32_t min, int32_t max)
-{
-	uint32_t wrong = 0;
+/*
+ * Without a branch per element, and in blocks of a length that the compiler knows: nearly always nothing is wrong, and
+ * this is the largest part of what the core does for an inference.
+ */
+#define BLOCK 32u
+#define FOR_BLOCKS(codes, count, statement)                                                                            \
+	do {                                                                                                           \
+		for (; (count) >= BLOCK; (count) -= BLOCK, (codes) += BLOCK)                                           \
+			for (uint32_t i = 0; i < BLOCK; i++)                                                           \
+				statement;                                                                             \
+		for (uint32_t i = 0; i < (count); i++)                                                                 \
+			statement;                                                                                     \
+	} while (0)
 
-	/* First without a branch per element: nearly always nothing is wrong. */
-	for (uint32_t i = 0; i < count; i++)
-		wrong |= (uint32_t)(line[i] < min) | (uint32_t)(line[i] > max);
+static bool any_outside_i8(const int8_t *codes, uint32_t count, int8_t min, int8_t max)
+{
+	int8_t wrong = 0;
+
+	FOR_BLOCKS(codes, count, wrong |= (int8_t)(codes[i] < min) | (int8_t)(codes[i] > max));
+	return wrong;
+}
+
+static bool any_outside_i16(const int16_t *codes, uint32_t count, int16_t min, int16_t max)
+{
+	int16_t wrong = 0;
+
+	FOR_BLOCKS(codes, count, wrong |= (int16_t)(codes[i] < min) | (int16_t)(codes[i] > max));
+	return wrong;
+}
+
+/* Differences, whose sign is set when a code is outside; also, for nothing, with ranges so wide that they overflow. */
+static bool maybe_outside_i32(const int32_t *codes, uint32_t count, int32_t min, int32_t max)
+{
+	uint32_t signs = 0;
+
+	FOR_BLOCKS(codes, count, signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]));
+	return signs >> 31;
+}
+
+/* The end of a range that a narrower type can reach. */
+static int32_t within(int32_t value, int32_t lowest, int32_t highest)
+{
+	return value < lowest ? lowest : value > highest ? highest : value;
+}
+
+uint32_t nm_codes_outside(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t min, int32_t max,
+	int32_t *line)
+{
+	const int32_t lowest = type == NMHAL_CODE_I8 ? INT8_MIN : INT16_MIN;
+	const int32_t highest = type == NMHAL_CODE_I8 ? INT8_MAX : INT16_MAX;
+	bool wrong;
+
+	if (type != NMHAL_CODE_I32 && (min > highest || max < lowest))
+		wrong = true;
+	else if (type == NMHAL_CODE_I8)
+		wrong = any_outside_i8((const int8_t *)codes + index, count, (int8_t)within(min, lowest, highest),
+			(int8_t)within(max, lowest, highest));
+	else if (type == NMHAL_CODE_I16)
+		wrong = any_outside_i16((const int16_t *)codes + index, count,
+			(int16_t)within(min, lowest, highest), (int16_t)within(max, lowest, highest));
+	else
+		wrong = maybe_outside_i32((const int32_t *)codes + index, count, min, max);
 	if (!wrong)
 		return count;
+	nm_codes_load(codes, type, index, count, line);
 	for (uint32_t i = 0; i < count; i++)
 		if (line[i] < min || line[i] > max)
 			return i;

@@ -216,8 +216,8 @@ int nm_stride_check(struct nmhal_device *dev, size_t *stride, uint32_t cols, con
 void nm_codes_load(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t *line);
 /* The opposite, of codes the type can hold. */
 void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, const int16_t *line);
-/* Index of the first code outside min..max, or count. */
-uint32_t nm_codes_outside(const int32_t *line, uint32_t count, int32_t min, int32_t max);
+/* Of elements index..index+count-1: the first one outside min..max, and all widened in line; or count. */
+uint32_t nm_codes_outside(const void *codes, uint32_t type, size_t index, uint32_t count, int32_t min, int32_t max, int32_t *line);
 
 /* ---- cells.c: lists of cells ------------------------------------------------------------------------------------- */
 /* Sorted by core, row, column, none twice. */

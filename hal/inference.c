@@ -27,10 +27,9 @@ static int check_inputs(struct nmhal_device *dev, const struct nmhal_inference *
 	int32_t *line = dev->shadow.line;
 
 	for (uint32_t b = 0; b < op->batch; b++) {
-		uint32_t bad;
+		uint32_t bad = nm_codes_outside(op->in, op->in_type, b * op->in_stride, inputs, dev->caps.input_min,
+			dev->caps.input_max, line);
 
-		nm_codes_load(op->in, op->in_type, b * op->in_stride, inputs, line);
-		bad = nm_codes_outside(line, inputs, dev->caps.input_min, dev->caps.input_max);
 		if (bad < inputs)
 			return nm_fail(dev->uri, NMHAL_E_INVALID,
 				"inference: input %d at vector %u, element %u: outside %d..%d", line[bad], b, bad,

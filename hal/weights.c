@@ -57,7 +57,8 @@ static int take_codes(struct nmhal_device *dev, const struct nmhal_program *op)
 		uint32_t bad;
 
 		nm_codes_load(op->codes, op->code_type, r * op->row_stride, region->cols, line);
-		bad = nm_codes_outside(line, region->cols, dev->caps.weight_min, dev->caps.weight_max);
+		bad = nm_codes_outside(line, NMHAL_CODE_I32, 0, region->cols, dev->caps.weight_min,
+			dev->caps.weight_max, line);
 		if (bad < region->cols)
 			return nm_weight_outside(
 				dev, &(struct nmhal_cell){region->core, region->row + r, region->col + bad, line[bad]});

@@ -220,6 +220,7 @@ enum nmlink_tag { NMLINK_CAPS(NMLINK_CAP_ENUM) };
 #define NMLINK_ATTR_INTEGER        2u
 #define NMLINK_ATTR_WRITABLE       1u
 #define NMLINK_ATTR_SAVED          2u
+#define NMLINK_ATTR_GROWS          4u
 #define NMLINK_SAFETY_INTERLOCK    1u
 
 #endif

@@ -87,30 +87,68 @@ static void put(struct sink *sink, const void *bytes, uint32_t size)
 	sink->kept += size;
 }
 
-/* A record: `fixed` bytes of the value, then its tail. */
-static void put_record(struct sink *sink, uint16_t tag, const uint8_t *value, uint32_t fixed, const uint8_t *tail,
-	uint32_t tail_size)
+static void put_head(struct sink *sink, uint16_t tag, uint32_t size)
 {
 	uint8_t head[NMLINK_CAP_HEAD_SIZE];
 
-	nmlink_store_u16(nmlink_store_u16(head, tag), (uint16_t)(fixed + tail_size));
+	nmlink_store_u16(nmlink_store_u16(head, tag), (uint16_t)size);
 	put(sink, head, sizeof(head));
-	put(sink, value, fixed);
+}
+
+/* Where a member of the struct of a record is. A table and a loop are smaller than the codecs one by one. */
+struct member {
+	uint8_t at, size;
+};
+
+static void put_member(struct sink *sink, const void *value, uint32_t size)
+{
+	uint8_t bytes[8];
+
+	if (size == 1)
+		nmlink_store_u8(bytes, *(const uint8_t *)value);
+	else if (size == 2)
+		nmlink_store_u16(bytes, *(const uint16_t *)value);
+	else if (size == 4)
+		nmlink_store_u32(bytes, *(const uint32_t *)value);
+	else
+		nmlink_store_u64(bytes, *(const uint64_t *)value);
+	put(sink, bytes, size);
+}
+
+/* A record: members of cap as members[count] says, `fixed` bytes; then its tail. */
+struct layout {
+	const struct member *members;
+	uint16_t tag;
+	uint8_t count, fixed;
+};
+
+static void put_record(struct sink *sink, const struct layout *layout, const void *cap, const uint8_t *tail,
+	uint32_t tail_size)
+{
+	put_head(sink, layout->tag, layout->fixed + tail_size);
+	for (uint32_t i = 0; i < layout->count; i++)
+		put_member(sink, (const uint8_t *)cap + layout->members[i].at, layout->members[i].size);
 	if (tail_size)
 		put(sink, tail, tail_size);
 }
 
-#define PUT_FIXED(sink, name, NAME, cap)                                                                               \
+#define MEMBER(type, name, text)       { offsetof(cap_struct, name), sizeof(NMLINK_TYPE_##type) },
+#define COUNT_MEMBER(type, name, text) +1
+/* One entry more, for records without fields. */
+#define PUT_CAP(sink, name, NAME, cap)                                                                                 \
 	do {                                                                                                           \
-		uint8_t value[NMLINK_SIZE_##name##_cap];                                                               \
+		typedef struct nmlink_##name##_cap cap_struct;                                                         \
+		static const struct member members[] = { NMLINK_##name##_CAP(MEMBER, NMLINK_NO_TAIL) { 0, 0 } };       \
+		static const struct layout layout = { members, NMLINK_TAG_##NAME,                                      \
+			0 NMLINK_##name##_CAP(COUNT_MEMBER, NMLINK_NO_TAIL), NMLINK_SIZE_##name##_cap };               \
+		const cap_struct *of = cap;                                                                            \
 \
-		nmlink_put_##name##_cap(value, cap);                                                                   \
-		put_record(sink, NMLINK_TAG_##NAME, value, sizeof(value), (cap)->tail, (cap)->tail_size);              \
+		put_record(sink, &layout, of, of->tail, of->tail_size);                                                \
 	} while (0)
 #define PUT_OPTIONAL(sink, name, NAME)                                                                                 \
 	do {                                                                                                           \
 		if (board->name)                                                                                       \
-			PUT_FIXED(sink, name, NAME, board->name);                                                      \
+			PUT_CAP(sink, name, NAME, board->name);                                                      \
 	} while (0)
 
 static void put_text(struct sink *sink, uint16_t tag, const char *text)
@@ -121,7 +159,9 @@ static void put_text(struct sink *sink, uint16_t tag, const char *text)
 		return;
 	while (text[size] && size < NMLINK_IDENTITY_TEXT)
 		size++;
-	put_record(sink, tag, NULL, 0, (const uint8_t *)text, size);
+	put_head(sink, tag, size);
+	if (size)
+		put(sink, text, size);
 }
 
 static void put_op(struct sink *sink, uint16_t op)
@@ -132,20 +172,28 @@ static void put_op(struct sink *sink, uint16_t op)
 	put(sink, bytes, sizeof(bytes));
 }
 
-/* HELLO, CAPS, PING and ABORT go without saying. */
-#define COUNT_OP(name, NAME, code, class, text) +(code > NMLINK_OP_ABORT && nmlink_has_op(board, code))
-#define PUT_OP(name, NAME, code, class, text)                                                                          \
-	if (code > NMLINK_OP_ABORT && nmlink_has_op(board, code))                                                      \
-		put_op(sink, code);
+#define OP_OF(name, NAME, code, class, text) code,
+static const uint16_t ops[] = { NMLINK_MESSAGES(OP_OF) };
+
+/* Counts the opcodes of the table that the board has and, with a sink, puts them; four go without saying. */
+static uint32_t list_ops(struct sink *sink, const struct nmlink_board *board)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (ops[i] <= NMLINK_OP_ABORT || !nmlink_has_op(board, ops[i]))
+			continue;
+		count++;
+		if (sink)
+			put_op(sink, ops[i]);
+	}
+	return count;
+}
 
 static void put_ops(struct sink *sink, const struct nmlink_board *board)
 {
-	const uint32_t count = 0u NMLINK_MESSAGES(COUNT_OP) + board->vendor_op_count;
-	uint8_t head[NMLINK_CAP_HEAD_SIZE];
-
-	nmlink_store_u16(nmlink_store_u16(head, NMLINK_TAG_OPS), (uint16_t)(2u * count));
-	put(sink, head, sizeof(head));
-	NMLINK_MESSAGES(PUT_OP)
+	put_head(sink, NMLINK_TAG_OPS, 2u * (list_ops(NULL, board) + board->vendor_op_count));
+	list_ops(sink, board);
 	for (uint16_t i = 0; i < board->vendor_op_count; i++)
 		put_op(sink, board->vendor_ops[i]);
 }
@@ -156,14 +204,14 @@ static void put_memory(struct sink *sink, const struct nmlink_board *board, cons
 		struct nmlink_spikes_cap spikes = *board->spikes;
 
 		spikes.outputs = memory->event_count;
-		PUT_FIXED(sink, spikes, SPIKES, &spikes);
+		PUT_CAP(sink, spikes, SPIKES, &spikes);
 	}
 	PUT_OPTIONAL(sink, drive, DRIVE);
 	if (board->sense) {
 		struct nmlink_sense_cap sense = *board->sense;
 
 		sense.sweep_points = memory->point_count;
-		PUT_FIXED(sink, sense, SENSE, &sense);
+		PUT_CAP(sink, sense, SENSE, &sense);
 	}
 }
 
@@ -177,19 +225,19 @@ static void put_all(struct sink *sink)
 	put_text(sink, NMLINK_TAG_FIRMWARE, board->firmware);
 	put_text(sink, NMLINK_TAG_SERIAL, board->serial);
 	put_ops(sink, board);
-	PUT_FIXED(sink, array, ARRAY, &board->array);
-	PUT_FIXED(sink, weight, WEIGHT, &board->weight);
+	PUT_CAP(sink, array, ARRAY, &board->array);
+	PUT_CAP(sink, weight, WEIGHT, &board->weight);
 	PUT_OPTIONAL(sink, input, INPUT);
 	PUT_OPTIONAL(sink, output, OUTPUT);
 	PUT_OPTIONAL(sink, neuron, NEURON);
 	put_memory(sink, board, &sink->core->memory);
 	PUT_OPTIONAL(sink, safety, SAFETY);
 	for (uint16_t i = 0; i < board->attr_count; i++)
-		PUT_FIXED(sink, attr, ATTR, &board->attrs[i]);
+		PUT_CAP(sink, attr, ATTR, &board->attrs[i]);
 	for (uint16_t i = 0; i < board->sensor_count; i++)
-		PUT_FIXED(sink, sensor, SENSOR, &board->sensors[i]);
+		PUT_CAP(sink, sensor, SENSOR, &board->sensors[i]);
 	for (uint16_t i = 0; i < board->counter_count; i++)
-		put_record(sink, NMLINK_TAG_COUNTER, NULL, 0, board->counters[i].tail, board->counters[i].tail_size);
+		PUT_CAP(sink, counter, COUNTER, &board->counters[i]);
 }
 
 void nmlink_measure_caps(struct nmlink_core *core)

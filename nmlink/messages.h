@@ -412,7 +412,7 @@
 	FIELD(u32, silence_min_ms, "shortest silence that ARM may ask for")
 #define NMLINK_attr_CAP(FIELD, TAIL)                                                                                   \
 	FIELD(u8, type, "1: 0 or 1; 2: integer")                                                                       \
-	FIELD(u8, flags, "WRITABLE 1, SAVED 2 (part of a chip image)")                                                 \
+	FIELD(u8, flags, "WRITABLE 1, SAVED 2 (part of a chip image), GROWS 4 (never set to less; RESTART keeps it)")  \
 	FIELD(s64, min, "")                                                                                            \
 	FIELD(s64, max, "")                                                                                            \
 	TAIL("UTF-8 texts key, unit, summary with NUL between them")

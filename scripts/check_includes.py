@@ -10,7 +10,6 @@ import sys
 
 from tree import ROOT, files
 
-FREESTANDING = r"<(float|iso646|limits|stdalign|stdarg|stdbool|stddef|stdint|stdnoreturn|string)\.h>"
 USB = r"<.*(libusb|libftdi|ftdi).*>"
 
 # (files the rule is about, includes it forbids, includes it allows all the same, why)
@@ -18,14 +17,22 @@ USB = r"<.*(libusb|libftdi|ftdi).*>"
 RULES = [
     (r"include/", r".*", r"include/nmhal/.*|<(stddef|stdint)\.h>", "public headers need nothing but themselves"),
     (r"hal/", USB + r"|(drivers|sim|nmlink|tools)/.*", r"", "the core knows no bytes, no USB and no chip"),
-    (r"nmlink/", r".*", r"nmlink/.*|" + FREESTANDING, "the board side needs only freestanding C"),
+    (r"(nmlink|examples/firmware)/", r".*", r"(nmlink|examples/firmware)/.*|<std(bool|def|int)\.h>",
+     "the board side needs three headers of the compiler and itself"),
+    (r"nmlink/", r"examples/.*", r"", "the protocol knows no board"),
     (r"sim/", r"(hal|drivers|tools|include)/.*|" + USB, r"", "models know neither the core nor the drivers"),
     (r"drivers/", r"hal/.*", r"", "drivers reach the core through nmhal/driver.h"),
+    (r"drivers/(odin|ftdi|null|socket|tty|usb)/", r"nmlink/.*", r"",
+     "of the drivers only drivers/link speaks nmlink; links carry it without knowing"),
     (r"drivers/(odin|link|null)/", USB, r"", "a board driver does not know how its commands travel"),
-    (r"(?!sim/|drivers/sim/|tools/vboard|tests/|bench/)", r"sim/.*", r"",
+    (r"(?!sim/|drivers/sim/|tools/vboard|tests/|bench/|fuzz/)", r"sim/.*", r"",
      "only drivers/sim and nmhal-vboard join the emulator to anything"),
-    (r"(tools/(?!vboard)|examples/(?!own_board/)|tests/client/)", r"(?!tools/|examples/|tests/client/)[^<].*",
-     r"include/nmhal/nmhal\.h", "programs of users see the public header only"),
+    (r"(tools/(?!vboard|(cmd_)?conformance)|examples/(?!own_board/|firmware/)|tests/client/)",
+     r"(?!tools/|examples/|tests/client/)[^<].*|tools/conformance/.*", r"include/nmhal/nmhal\.h",
+     "programs of users see the public header only"),
+    (r"tools/(cmd_)?conformance", r"(?!tools/)[^<].*",
+     r"include/nmhal/(nmhal|driver)\.h|nmlink/(frame|codec|messages)\.h",
+     "the conformance run speaks nmlink by itself, as a driver outside the library, so that no driver tests itself"),
     (r"tools/vboard/", r"(?!tools/vboard/|sim/board\.h|nmlink/)[^<].*", r"include/nmhal/nmhal\.h",
      "nmhal-vboard sees boards from outside, and the frames they speak"),
     (r"(examples/own_board|tests/conformance)/", r"(?!examples/own_board/|tests/conformance/)[^<].*",

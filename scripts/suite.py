@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The stages of scripts/test: runs them, counts what passed, failed and was skipped."""
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -19,8 +20,8 @@ JOBS = str(os.cpu_count() or 1)
 COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
 WIRED = ("--no-suite", "usb", "--no-suite", "pins")  # long runs over emulated pins: with gcc and under sanitizers
 LONG = ("--no-suite", "long")  # one thread and the model at work: minutes in a tool that slows down 30 times
-SLOW = ("--no-suite", "faults", "--no-suite", "kernel")  # suites with a stage of their own
-OUR_CODE = ("hal", "drivers", "sim", "tools", "examples", "bench")
+SLOW = ("--no-suite", "faults", "--no-suite", "kernel", "--no-suite", "firmware")  # suites with a stage of their own
+OUR_CODE = ("hal", "nmlink", "drivers", "sim", "tools", "examples", "bench", "fuzz")
 # Builds whose instructions are not counted; that the traces catch wrong rules is shown once, by the gcc build.
 LEAN = ("-Dbench=false", "-Dwrong_rules=false")
 NO_PROGRAMS = ("-Dtests=disabled", "-Dbench=false", "-Dexamples=false")
@@ -46,6 +47,8 @@ def end(child):
 
 class Stage:
     """One stage: its log and its counts."""
+
+    fuzz_seconds = 30  # for each fuzzer
 
     def __init__(self, name):
         self.name = name
@@ -151,12 +154,52 @@ def faults(stage):
     print("".join(f"   {line}\n" for line in re.findall(r"^.* sessions as documented.*$", log, re.M)), end="")
 
 
+def without_skips(stage):
+    """In a stage for which everything it needs was installed a skip is a failure."""
+    stage.failures += [f"{name} skipped: {reason}" for name, reason in stage.skips]
+    stage.skips = []
+
+
 def kernel(stage):
     stage.build("gcc")
     stage.tests("gcc", "--suite", "kernel")
-    # Here everything it needs is installed: a skip is a failure.
-    stage.failures += [f"{name} skipped: {reason}" for name, reason in stage.skips]
-    stage.skips = []
+    without_skips(stage)
+
+
+def firmware(stage):
+    stage.build("gcc")
+    stage.tests("gcc", "--suite", "firmware")
+    without_skips(stage)
+    log = (BUILD / "gcc/meson-logs/suite.txt").read_text(encoding="utf-8", errors="replace")
+    print("".join(f"   {line}\n" for line in re.findall(r"^.*: text \d+ bytes .*$", log, re.M)), end="")
+
+
+def fuzz_one(stage, target):
+    """Runs one fuzzer on the committed corpus; what it finds stays in build/fuzz/found. Returns its sentence."""
+    found = BUILD / "fuzz/found"
+    corpus = found / target
+    corpus.mkdir(parents=True, exist_ok=True)
+    output = subprocess.run([BUILD / "fuzz/fuzz" / f"fuzz_{target}", f"-max_total_time={stage.fuzz_seconds}",
+                             "-timeout=20", "-rss_limit_mb=1024", "-max_len=4096",
+                             f"-artifact_prefix={found}/{target}-", corpus, ROOT / "fuzz/corpus" / target],
+                            stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            errors="replace", check=False, timeout=stage.fuzz_seconds + 300)
+    stage.log.write(output.stdout)
+    if output.returncode:
+        stage.failures.append(f"fuzz_{target}: see {found.relative_to(ROOT)}")
+    else:
+        stage.passed += 1
+    cover = re.findall(r"cov: (\d+) .*?corp: (\d+)", output.stdout) or [("?", "?")]
+    runs = re.findall(r"^Done (\d+) runs", output.stdout, re.M) or ["?"]
+    return f"   fuzz_{target:10} {runs[-1]:>9} runs, {cover[-1][0]:>5} edges, corpus of {cover[-1][1]}\n"
+
+
+def fuzz(stage):
+    path = stage.configure("fuzz", "-Dfuzz=true", *LEAN, compiler="clang-14")
+    stage.run("ninja", "-C", str(path), "-j", JOBS, "fuzzers")
+    targets = sorted(folder.name for folder in (ROOT / "fuzz/corpus").iterdir())
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        print("".join(pool.map(lambda target: fuzz_one(stage, target), targets)), end="")
 
 
 def asan(stage):
@@ -206,9 +249,9 @@ def coverage(stage):
     stage.build("coverage", "-Db_coverage=true", "-Doptimization=0", *LEAN)
     stage.tests("coverage", *SLOW, setup="coverage")
     traces = str(BUILD / "coverage" / "coverage.json")
-    stage.run("gcovr", "--root", ".", "--filter", "(hal|drivers|sim|tools)/", "-j", JOBS, "--json", traces,
+    stage.run("gcovr", "--root", ".", "--filter", "(hal|nmlink|drivers|sim|tools)/", "-j", JOBS, "--json", traces,
               str(BUILD / "coverage"))
-    for folder in ("hal/", "drivers/", "sim/", "tools/", ""):
+    for folder in ("hal/", "nmlink/", "drivers/", "sim/", "tools/", ""):
         text = stage.run("gcovr", "--root", ".", "-a", traces, "--filter", folder or ".*", "--print-summary")
         rates = dict(re.findall(r"^(lines|branches): ([\d.]+%)", text, re.M))
         print(f"   coverage of {folder or 'all':9} lines {rates.get('lines', '?'):>6}, "
@@ -231,6 +274,8 @@ STAGES = {
     tsan: "thread sanitizer: threads, conformance",
     faults: "a fault at every USB transfer, through the real libusb and libftdi1",
     kernel: "nmhal-probe in a virtual machine with Debian's kernel",
+    firmware: "the board side on Cortex-M0+ and RISC-V: sizes",
+    fuzz: "fuzzers, for a short time",
     valgrind: "memcheck: unit and wire tests",
     tidy: "clang-tidy",
     cppcheck: "cppcheck",
@@ -282,7 +327,10 @@ def main():
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="one gcc build with all its tests")
     parser.add_argument("--list", action="store_true", help="names of the stages")
+    parser.add_argument("--fuzz-seconds", type=int, default=Stage.fuzz_seconds, metavar="N",
+                        help="seconds for each fuzzer")
     args = parser.parse_args()
+    Stage.fuzz_seconds = args.fuzz_seconds
     unknown = [name for name in args.stages if name not in names]
     if unknown:
         parser.error(f"no stage {unknown[0]!r}; stages: {', '.join(names)}")

@@ -184,7 +184,7 @@ static enum nmlink_status restart(struct nmlink_core *core)
 /* ---- attributes, sensors, counters ------------------------------------------------------------------------------- */
 
 static const struct nmlink_attr_cap attrs[ATTRS] = {
-	[ATTR_TIME] = {.type = 2, .flags = NMLINK_ATTR_WRITABLE, .min = 0, .max = UINT32_MAX,
+	[ATTR_TIME] = {.type = 2, .flags = NMLINK_ATTR_WRITABLE | NMLINK_ATTR_GROWS, .min = 0, .max = UINT32_MAX,
 		NMLINK_TEXT("time_s\0s\0simulated time, which conductances drift over; only grows")},
 	[ATTR_INTERLOCK] = {.type = 1, .flags = NMLINK_ATTR_WRITABLE, .min = 0, .max = 1,
 		NMLINK_TEXT("interlock_open\0\0001: the emulated interlock is open")},

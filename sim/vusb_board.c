@@ -14,10 +14,12 @@
 #define REQUEST_TYPE     0x60u
 #define REQUEST_STANDARD 0x00u
 #define REQUEST_VENDOR   0x40u
+#define TO_INTERFACE     0x01u
 #define TO_ENDPOINT      0x02u
 #define IN_STAGE         0x80u
 #define VENDOR_WEBUSB    0x01u /* bRequest that the BOS descriptor announces */
 #define VENDOR_MICROSOFT 0x02u
+#define VENDOR_RESET     0x03u /* of nmlink itself, to the interface */
 #define MICROSOFT_SET    7u    /* wIndex: descriptor set */
 #define SET_SIZE         162u
 #define DEVICE_GUIDS     "DeviceInterfaceGUIDs"
@@ -43,13 +45,15 @@ struct vusb_board {
 #define ENDPOINT(address)                                                                                              \
 	7, USB_ENDPOINT, (address), 2 /* bulk */, LOW(VUSB_BOARD_PACKET), HIGH(VUSB_BOARD_PACKET), 0
 
-/* WebUSB 1.0 without a landing page, and Microsoft OS 2.0, which binds WinUSB without a driver. */
+/* WebUSB 1.0 without a landing page; Microsoft OS 2.0, which binds WinUSB without a driver; nmlink 1.0. */
 static const uint8_t bos[] = {
-	5, USB_BOS, 57, 0, 2,
+	5, USB_BOS, 81, 0, 3,
 	24, 16, 5, 0, 0x38, 0xB6, 0x08, 0x34, 0xA9, 0x09, 0xA0, 0x47, 0x8B, 0xFD, 0xA0, 0x76, 0x88, 0x15, 0xB6, 0x65,
 	0x00, 0x01, VENDOR_WEBUSB, 0,
 	28, 16, 5, 0, 0xDF, 0x60, 0xDD, 0xD8, 0x89, 0x45, 0xC7, 0x4C, 0x9C, 0xD2, 0x65, 0x9D, 0x9E, 0x64, 0x8A, 0x9F,
 	0x00, 0x00, 0x03, 0x06, SET_SIZE, 0, VENDOR_MICROSOFT, 0,
+	24, 16, 5, 0, 0xA7, 0x63, 0x1C, 0x9D, 0xE4, 0x52, 0x0B, 0x4F, 0xB1, 0xC8, 0x4E, 0x4D, 0x4C, 0x4E, 0x4B, 0x01,
+	0x00, 0x01, VENDOR_RESET, 0,
 };
 
 static void make_descriptors(struct vusb_board *dev, unsigned vendor, unsigned product)
@@ -106,7 +110,7 @@ struct vusb_board *vusb_board_new(const struct vusb_board_params *params, struct
 	const struct vusb_board_params *p = params ? params : &defaults;
 	size_t room = sim_board_max_frame(board);
 	struct vusb_board *dev = calloc(1, sizeof(*dev) + room);
-	char product[USB_STRING_MOST + 1];
+	char product[USB_STRING_MOST + 1]; /* and the interface, which makes it a board */
 
 	if (!dev) {
 		sim_board_free(board);
@@ -118,7 +122,7 @@ struct vusb_board *vusb_board_new(const struct vusb_board_params *params, struct
 	usb_set_string(&dev->usb, MANUFACTURER, p->manufacturer ? p->manufacturer : "libnmhal");
 	usb_set_string(&dev->usb, PRODUCT, p->product_name ? p->product_name : product);
 	usb_set_string(&dev->usb, SERIAL, p->serial ? p->serial : sim_board_serial(board));
-	usb_set_string(&dev->usb, INTERFACE, p->interface_name ? p->interface_name : "NMHAL nmlink 1");
+	usb_set_string(&dev->usb, INTERFACE, p->interface_name ? p->interface_name : product);
 	make_descriptors(dev, p->vendor ? p->vendor : VENDOR_TESTS, p->vendor ? p->product : PRODUCT_TESTS);
 	make_microsoft(dev);
 	return dev;
@@ -226,11 +230,17 @@ static void forget_all(struct vusb_board *dev)
 	dev->dropped = false;
 }
 
-void vusb_board_reset(struct vusb_board *dev)
+/* Pipes and session start anew. */
+static void restart(struct vusb_board *dev)
 {
 	forget_all(dev);
-	dev->usb.configuration = 0;
 	sim_board_link_reset(dev->board);
+}
+
+void vusb_board_reset(struct vusb_board *dev)
+{
+	dev->usb.configuration = 0;
+	restart(dev);
 }
 
 void vusb_board_replug(struct vusb_board *dev)
@@ -254,10 +264,8 @@ static int standard(struct vusb_board *dev, const uint8_t setup[8], uint8_t *dat
 	if (setup[1] == CLEAR_FEATURE && (setup[0] & 0x1Fu) == TO_ENDPOINT)
 		vusb_board_clear_halt(dev, setup[4]);
 	/* Also when it is the same one: pipes and toggles start anew (USB 2.0, 9.1.1.5). */
-	if (setup[1] == SET_CONFIGURATION && moved >= 0) {
-		forget_all(dev);
-		sim_board_link_reset(dev->board);
-	}
+	if (setup[1] == SET_CONFIGURATION && moved >= 0)
+		restart(dev);
 	return moved;
 }
 
@@ -273,5 +281,8 @@ int vusb_board_control(struct vusb_board *dev, const uint8_t setup[8], uint8_t *
 	if ((setup[0] & (REQUEST_TYPE | IN_STAGE)) == (REQUEST_VENDOR | IN_STAGE) && setup[1] == VENDOR_MICROSOFT &&
 		index == MICROSOFT_SET)
 		return usb_give(dev->microsoft, sizeof(dev->microsoft), data, capacity);
-	return VUSB_BOARD_STALL;
+	if (setup[0] != (REQUEST_VENDOR | TO_INTERFACE) || setup[1] != VENDOR_RESET || index)
+		return VUSB_BOARD_STALL;
+	restart(dev);
+	return 0;
 }

@@ -48,7 +48,8 @@ static void take_direction(const struct xbar *xbar, struct arena *arena, struct 
 	size_t outputs = xbar_padded(xbar_outputs(xbar, direction), XBAR_PANEL);
 	struct xbar_plane *plane = tile->plane[direction];
 
-	tile->gain[direction] = take(arena, outputs * sizeof(float));
+	tile->scale_codes[direction] = take(arena, outputs * sizeof(float));
+	tile->scale_quanta[direction] = take(arena, outputs * sizeof(float));
 	tile->offset[direction] = take(arena, outputs * sizeof(float));
 	plane[XBAR_OF_CODES].data = take(arena, inputs * outputs);
 	plane[XBAR_OF_CODES].bias = take(arena, outputs * sizeof(int32_t));
@@ -229,9 +230,10 @@ static int read_pair(const struct xbar *xbar, unsigned tile, unsigned row, unsig
 	float quanta = (float)(g_plus - g_minus);
 
 	if (xbar->options.effects & XBAR_READ_NOISE) {
-		float variance = xbar_device_variance(xbar, &plus, g_plus) + xbar_device_variance(xbar, &minus, g_minus);
+		float variance = xbar_device_variance(xbar, &plus, g_plus);
 		uint32_t word = xbar_counter_word(XBAR_FOR_READ, tile, col);
 
+		variance = variance + xbar_device_variance(xbar, &minus, g_minus);
 		quanta = quanta + xbar_sqrt(variance) * xbar_normals_at(xbar->options.seed, word, row, use).sin;
 	}
 	return to_code(xbar, quanta);

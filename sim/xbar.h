@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Analog crossbars: DAC, differential conductance pairs, integer column sums, ADC; docs/emulator.md specifies every bit.
+ * Analog crossbars: DAC, differential conductance pairs, integer column sums, ADC; docs/emulator.md says every bit.
  * Weights, inputs and outputs are device codes: out[col] = ADC(sum over rows of in[row] * code[row][col]).
  *
  * The same seed and the same calls give the same bits on every machine, with every kernel and any number of threads.
@@ -22,8 +22,8 @@ struct xbar_profile {
 	unsigned tiles, rows, cols; /* at most 4096 tiles, 1024 rows, 1024 columns */
 	int weight_max;             /* weight codes are -weight_max..weight_max, in s8 */
 	int quanta;                 /* steps of conductance that make one code */
-	unsigned adc_bits;          /* outputs are signed: s8 up to 8 bits, else s16 */
-	unsigned lsb_shift;         /* one output code is 2^lsb_shift input * weight codes; twice that with full inputs */
+	unsigned adc_bits;          /* at most 15; outputs are signed: s8 up to 8 bits, else s16 */
+	unsigned lsb_shift;         /* output code: 2^lsb_shift input * weight codes; twice that with full inputs */
 };
 
 /* Profile number `index`, or NULL when there are not so many. */
@@ -67,13 +67,15 @@ struct xbar_options {
 #define XBAR_THREADS_MAX 64u
 #define XBAR_NOISE_ERROR_SIZE 160u
 
-/* Reads the text of `noise=` into device, effects, stuck_ppm and output_noise_mlsb; the other options stay. Names joined
- * by '+': off, pcm, wan2022, write, read, drift (these three also as NAME:pcm and NAME:wan2022), stuck[:RATE], adc,
- * irdrop, output[:SIGMA], pristine. False, with a sentence in error (XBAR_NOISE_ERROR_SIZE bytes), leaves all as it was. */
+/*
+ * Reads the text of `noise=` into device, effects, stuck_ppm and output_noise_mlsb; the rest stays. Names joined by +:
+ * off, pcm, wan2022, write, read, drift (these three also as NAME:pcm and NAME:wan2022), stuck[:RATE], adc, irdrop,
+ * output[:SIGMA], pristine. False, with a sentence in error (XBAR_NOISE_ERROR_SIZE bytes): all is as it was.
+ */
 bool xbar_options_parse(const char *noise, struct xbar_options *options, char *error);
 
-/* A board after power-up: all weights 0, time 0. The profile must outlive it. NULL when out of memory, when the kernel is
- * not available here or when $NMHAL_SIMD names none. */
+/* A board after power-up: all weights 0, time 0. The profile must outlive it. NULL when out of memory, when the kernel
+ * is not available here or when $NMHAL_SIMD names none. */
 struct xbar *xbar_new(const struct xbar_profile *profile, const struct xbar_options *options);
 /* Ends the worker threads. NULL is allowed. */
 void xbar_free(struct xbar *xbar);
@@ -115,7 +117,7 @@ struct xbar_inference {
 	uint64_t first_vector; /* index of the first one: keys the noise */
 	const int8_t *inputs;  /* [batch][rows, or columns when transposed] */
 	void *outputs;         /* [batch][columns, or rows]: s8, or s16 little-endian at any alignment */
-	uint8_t *clipped;      /* [batch][bytes]: bit o % 8 of byte o / 8 is 1 where output o was clipped; rest of a byte 0 */
+	uint8_t *clipped;      /* [batch][bytes]: bit o % 8 of byte o / 8 is 1 where output o was clipped */
 };
 
 /* False, and outputs and clipped mean nothing, when an input code is out of range. */

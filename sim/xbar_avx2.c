@@ -16,7 +16,7 @@
 
 #define VECTORS        4u  /* input vectors at a time */
 #define NIBBLE_STEPS   16u /* 16 * 2 * 126 * 7 < 2^15 */
-#define EXCHANGE_HALVES 0xD8 /* quarters 0 2 1 3: puts right what a pack does to the 128-bit halves */
+#define EXCHANGE_QUARTERS 0xD8 /* 0 2 1 3: puts right what a pack does to the 128-bit halves */
 
 struct sums {
 	__m256i low[VECTORS], high[VECTORS]; /* outputs 0..7 and 8..15 */
@@ -41,8 +41,8 @@ AVX2_INLINE __m256i add_product(__m256i sum, __m256i inputs, __m256i weights, en
 	return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, weights), _mm256_set1_epi16(1)));
 }
 
-AVX2_INLINE void add_step(struct sums *sums, unsigned i, const uint8_t *inputs, __m256i low, __m256i high,
-			  enum xbar_form form)
+AVX2_INLINE void add_inputs(struct sums *sums, unsigned i, const uint8_t *inputs, __m256i low, __m256i high,
+			    enum xbar_form form)
 {
 	int32_t four;
 	__m256i spread;
@@ -53,21 +53,28 @@ AVX2_INLINE void add_step(struct sums *sums, unsigned i, const uint8_t *inputs, 
 	sums->high[i] = add_product(sums->high[i], spread, high, form);
 }
 
+AVX2_INLINE void add_step(struct sums *sums, const uint8_t *inputs, size_t stride, const uint8_t *weights,
+			  unsigned count, enum xbar_form form)
+{
+	__m256i low = load(weights), high = load(weights + 32);
+
+	add_inputs(sums, 0, inputs, low, high, form);
+	if (count == 1)
+		return;
+	add_inputs(sums, 1, inputs + stride, low, high, form);
+	add_inputs(sums, 2, inputs + 2 * stride, low, high, form);
+	add_inputs(sums, 3, inputs + 3 * stride, low, high, form);
+}
+
 AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, size_t first,
 			   size_t end, unsigned count, enum xbar_form form)
 {
 	const uint8_t *weights = product->weights + first * XBAR_STEP_BYTES;
 	const size_t stride = product->input_stride;
 
-	for (size_t at = 4 * first; at < 4 * end; at += 4, weights += XBAR_STEP_BYTES) {
-		__m256i low = load(weights), high = load(weights + 32);
-
-		add_step(sums, 0, inputs + at, low, high, form);
-		if (count == 1)
-			continue;
-		add_step(sums, 1, inputs + at + stride, low, high, form);
-		add_step(sums, 2, inputs + at + 2 * stride, low, high, form);
-		add_step(sums, 3, inputs + at + 3 * stride, low, high, form);
+	for (size_t at = 4 * first; at < 4 * end; at += 8, weights += 2 * XBAR_STEP_BYTES) {
+		add_step(sums, inputs + at, stride, weights, count, form);
+		add_step(sums, inputs + at + 4, stride, weights + XBAR_STEP_BYTES, count, form);
 	}
 }
 
@@ -79,7 +86,8 @@ AVX2_INLINE void widen(struct sums *sums, unsigned i, const struct sums *part)
 	sums->high[i] = _mm256_add_epi32(sums->high[i], _mm256_madd_epi16(part->high[i], one));
 }
 
-AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, unsigned count)
+AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
+			     unsigned count)
 {
 	for (size_t first = 0; first < product->steps; first += NIBBLE_STEPS) {
 		size_t left = product->steps - first;
@@ -108,35 +116,80 @@ AVX2_INLINE __m256i rounded(__m256i sums, const float *scale, const float *add)
 	return _mm256_cvtps_epi32(_mm256_add_ps(scaled, _mm256_loadu_ps(add)));
 }
 
-AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, __m256i low, __m256i high, unsigned bytes)
+/* Outputs in s16 that one vpackssdw made, in groups of four 0 8 4 12. */
+AVX2_INLINE __m256i converted(const struct xbar_product *product, size_t vector, __m256i low, __m256i high)
 {
 	const float *add = product->add + vector * product->add_stride;
-	uint8_t *out = product->outputs + vector * product->output_stride;
-	__m256i any = _mm256_packs_epi32(rounded(low, product->scale, add), rounded(high, product->scale + 8, add + 8));
-	__m256i all = _mm256_permute4x64_epi64(any, EXCHANGE_HALVES);
-	__m256i code = _mm256_min_epi16(_mm256_max_epi16(all, _mm256_set1_epi16(product->low)),
-					_mm256_set1_epi16(product->high));
-	__m256i in_range = _mm256_cmpeq_epi16(all, code);
-	__m128i bits = _mm_packs_epi16(_mm256_castsi256_si128(in_range), _mm256_extracti128_si256(in_range, 1));
-	uint16_t clipped = (uint16_t)~_mm_movemask_epi8(bits);
 
-	if (bytes == 2)
-		store(out, code);
-	else
-		_mm_storeu_si128((__m128i *)(void *)out,
-				 _mm_packs_epi16(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1)));
-	memcpy(product->clipped + vector * product->clipped_stride, &clipped, sizeof(clipped));
+	return _mm256_packs_epi32(rounded(low, product->scale, add), rounded(high, product->scale + 8, add + 8));
 }
 
-AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned i,
+AVX2_INLINE __m256i clamped(const struct xbar_product *product, __m256i outputs)
+{
+	return _mm256_min_epi16(_mm256_max_epi16(outputs, _mm256_set1_epi16(product->low)),
+				_mm256_set1_epi16(product->high));
+}
+
+/* Two packs left groups of four outputs in the order a0 a8 b0 b8 a4 a12 b4 b12. */
+AVX2_INLINE __m256i in_order(__m256i bytes)
+{
+	return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+/* Outputs and clipped bits of sums a and b; with count 1 of a alone. */
+AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned a,
+			 unsigned b, unsigned count, unsigned bytes)
+{
+	uint8_t *out = product->outputs + (vector + a) * product->output_stride;
+	uint8_t *clipped = product->clipped + (vector + a) * product->clipped_stride;
+	__m256i any_a = converted(product, vector + a, sums->low[a], sums->high[a]), code_a = clamped(product, any_a);
+	__m256i any_b = any_a, code_b = code_a, in_range, codes;
+	uint32_t bits;
+
+	if (count > 1) {
+		any_b = converted(product, vector + b, sums->low[b], sums->high[b]);
+		code_b = clamped(product, any_b);
+	}
+	in_range = _mm256_packs_epi16(_mm256_cmpeq_epi16(any_a, code_a), _mm256_cmpeq_epi16(any_b, code_b));
+	bits = ~(uint32_t)_mm256_movemask_epi8(in_order(in_range));
+	if (bytes == 2) {
+		store(out, _mm256_permute4x64_epi64(code_a, EXCHANGE_QUARTERS));
+		if (count > 1)
+			store(out + product->output_stride, _mm256_permute4x64_epi64(code_b, EXCHANGE_QUARTERS));
+	} else {
+		codes = in_order(_mm256_packs_epi16(code_a, code_b));
+		_mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(codes));
+		if (count > 1)
+			_mm_storeu_si128((__m128i *)(void *)(out + product->output_stride),
+					 _mm256_extracti128_si256(codes, 1));
+	}
+	memcpy(clipped, &bits, 2);
+	bits >>= 16;
+	if (count > 1)
+		memcpy(clipped + product->clipped_stride, &bits, 2);
+}
+
+AVX2_INLINE void keep(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned i)
+{
+	store(product->sums + (vector + i) * XBAR_PANEL, sums->low[i]);
+	store(product->sums + (vector + i) * XBAR_PANEL + 8, sums->high[i]);
+}
+
+AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned count,
 			unsigned bytes)
 {
 	if (bytes) {
-		convert(product, vector + i, sums->low[i], sums->high[i], bytes);
+		convert(product, vector, sums, 0, 1, count, bytes);
+		if (count > 1)
+			convert(product, vector, sums, 2, 3, count, bytes);
 		return;
 	}
-	store(product->sums + (vector + i) * XBAR_PANEL, sums->low[i]);
-	store(product->sums + (vector + i) * XBAR_PANEL + 8, sums->high[i]);
+	keep(product, vector, sums, 0);
+	if (count > 1) {
+		keep(product, vector, sums, 1);
+		keep(product, vector, sums, 2);
+		keep(product, vector, sums, 3);
+	}
 }
 
 AVX2_INLINE void multiply_some(const struct xbar_product *product, size_t vector, unsigned count, enum xbar_form form,
@@ -151,22 +204,19 @@ AVX2_INLINE void multiply_some(const struct xbar_product *product, size_t vector
 		add_nibbles(&sums, product, inputs, count);
 	else
 		add_steps(&sums, product, inputs, 0, product->steps, count, form);
-	finish(product, vector, &sums, 0, bytes);
-	if (count == 1)
-		return;
-	finish(product, vector, &sums, 1, bytes);
-	finish(product, vector, &sums, 2, bytes);
-	finish(product, vector, &sums, 3, bytes);
+	finish(product, vector, &sums, count, bytes);
 }
 
+/* The product is copied, so that the compiler knows that stores of bytes do not change it. */
 AVX2_INLINE void multiply(const struct xbar_product *product, enum xbar_form form, unsigned bytes)
 {
+	const struct xbar_product own = *product;
 	size_t vector = 0;
 
-	for (; vector + VECTORS <= product->vectors; vector += VECTORS)
-		multiply_some(product, vector, VECTORS, form, bytes);
-	for (; vector < product->vectors; vector++)
-		multiply_some(product, vector, 1, form, bytes);
+	for (; vector + VECTORS <= own.vectors; vector += VECTORS)
+		multiply_some(&own, vector, VECTORS, form, bytes);
+	for (; vector < own.vectors; vector++)
+		multiply_some(&own, vector, 1, form, bytes);
 }
 
 AVX2 static void codes_s8(const struct xbar_product *product)
@@ -217,22 +267,30 @@ AVX2_INLINE __m256i multiply_words(__m256i words, uint32_t by, __m256i *low)
 	return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
 }
 
-AVX2_INLINE void philox(uint64_t seed, __m256i word[4])
+/* The keys of all rounds, once for many counters. */
+struct keys {
+	__m256i even[XBAR_PHILOX_ROUNDS], odd[XBAR_PHILOX_ROUNDS];
+};
+
+AVX2_INLINE void make_keys(uint64_t seed, struct keys *keys)
 {
-	uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-
-	for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
-		__m256i low0, low1;
-		__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
-		__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
-
-		word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), _mm256_set1_epi32((int32_t)k0));
-		word[1] = low1;
-		word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), _mm256_set1_epi32((int32_t)k1));
-		word[3] = low0;
-		k0 += XBAR_PHILOX_W0;
-		k1 += XBAR_PHILOX_W1;
+	for (uint32_t round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
+		keys->even[round] = _mm256_set1_epi32((int32_t)((uint32_t)seed + round * XBAR_PHILOX_W0));
+		keys->odd[round] = _mm256_set1_epi32((int32_t)((uint32_t)(seed >> 32) + round * XBAR_PHILOX_W1));
 	}
+}
+
+/* A round of eight counters. */
+AVX2_INLINE void mix(__m256i word[4], __m256i even_key, __m256i odd_key)
+{
+	__m256i low0, low1;
+	__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
+	__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
+
+	word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), even_key);
+	word[1] = low1;
+	word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), odd_key);
+	word[3] = low0;
 }
 
 #define HORNER(c) p = _mm256_add_ps(_mm256_mul_ps(p, y), _mm256_set1_ps(c));
@@ -280,42 +338,75 @@ AVX2_INLINE void box_muller(__m256i radius, __m256i angle, __m256 *sine, __m256 
 }
 
 /* Eight outputs: sigma * normal + offset. */
-AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal)
+AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal, __m256 sigma)
 {
-	__m256 variance = _mm256_setzero_ps(), sigma;
 	size_t at = vector * XBAR_PANEL + first;
 
-	if (noise->variance)
-		variance = _mm256_cvtepi32_ps(load(noise->variance + at));
-	sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
-					     _mm256_set1_ps(noise->floor)));
-	_mm256_storeu_ps(noise->add + at, _mm256_add_ps(_mm256_mul_ps(sigma, normal),
-							_mm256_loadu_ps(noise->offset + first)));
+	if (noise->variance) {
+		__m256 variance = _mm256_cvtepi32_ps(load(noise->variance + at));
+
+		sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
+						     _mm256_set1_ps(noise->floor)));
+	}
+	_mm256_storeu_ps(noise->add + at,
+			 _mm256_add_ps(_mm256_mul_ps(sigma, normal), _mm256_loadu_ps(noise->offset + first)));
 }
 
-/* Four lanes of the generator are a vector: two vectors at a time, the second one may be past the end. */
+/* Counters of the four lanes of two vectors. */
+AVX2_INLINE void make_counters(const struct xbar_noise *noise, size_t vector, __m256i word[4])
+{
+	uint64_t use = noise->first_vector + vector, next = use + 1;
+
+	word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word),
+				   _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
+	word[1] = _mm256_set1_epi32((int32_t)noise->line);
+	word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
+	word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
+}
+
+/* Two vectors of noise, the second one only if it is there. */
+AVX2_INLINE void add_normals(const struct xbar_noise *noise, size_t vector, const __m256i word[4], __m256 sigma)
+{
+	__m256 a, b, c, d;
+
+	box_muller(word[0], word[1], &a, &b);
+	box_muller(word[2], word[3], &c, &d);
+	add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20), sigma);
+	add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20), sigma);
+	if (vector + 1 == noise->vectors)
+		return;
+	add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31), sigma);
+	add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31), sigma);
+}
+
+/* Four vectors at a time, whose generators run side by side: one alone would wait for its own multiplications. */
 AVX2 static void noise(const struct xbar_noise *noise)
 {
-	const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3);
+	const struct xbar_noise own = *noise;
+	const __m256 sigma = _mm256_sqrt_ps(_mm256_set1_ps(own.floor));
+	struct keys keys;
+	size_t vector = 0;
 
-	for (size_t vector = 0; vector < noise->vectors; vector += 2) {
-		uint64_t use = noise->first_vector + vector, next = use + 1;
-		__m256i word[4];
-		__m256 a, b, c, d;
+	make_keys(own.seed, &keys);
+	for (; vector + 2 < own.vectors; vector += 4) {
+		__m256i one[4], two[4];
 
-		word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word), lanes);
-		word[1] = _mm256_set1_epi32((int32_t)noise->line);
-		word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
-		word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
-		philox(noise->seed, word);
-		box_muller(word[0], word[1], &a, &b);
-		box_muller(word[2], word[3], &c, &d);
-		add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20));
-		add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20));
-		if (vector + 1 == noise->vectors)
-			return;
-		add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31));
-		add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31));
+		make_counters(&own, vector, one);
+		make_counters(&own, vector + 2, two);
+		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
+			mix(one, keys.even[round], keys.odd[round]);
+			mix(two, keys.even[round], keys.odd[round]);
+		}
+		add_normals(&own, vector, one, sigma);
+		add_normals(&own, vector + 2, two, sigma);
+	}
+	if (vector < own.vectors) {
+		__m256i last[4];
+
+		make_counters(&own, vector, last);
+		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++)
+			mix(last, keys.even[round], keys.odd[round]);
+		add_normals(&own, vector, last, sigma);
 	}
 }
 

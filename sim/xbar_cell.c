@@ -123,7 +123,8 @@ uint32_t xbar_conductance(struct xbar *xbar, const struct xbar_cell *cell, uint6
 	return mean_ps(xbar, cell, use, averages);
 }
 
-int32_t xbar_current(struct xbar *xbar, const struct xbar_cell *cell, int32_t voltage_uv, uint32_t width_ns, uint64_t use)
+int32_t xbar_current(struct xbar *xbar, const struct xbar_cell *cell, int32_t voltage_uv, uint32_t width_ns,
+		     uint64_t use)
 {
 	int64_t current, magnitude = voltage_uv < 0 ? -(int64_t)voltage_uv : voltage_uv;
 

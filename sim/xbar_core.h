@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of the analog crossbar model: state, kernels, and what its files share. Sections named are of docs/emulator.md. */
+/* Inside of the analog crossbar model: state, kernels, what its files share. Sections named are of docs/emulator.md. */
 #ifndef XBAR_CORE_H
 #define XBAR_CORE_H
 
@@ -7,6 +7,7 @@
 
 #define XBAR_LINES_MAX   1024u /* rows or columns of a profile */
 #define XBAR_PANEL       16u   /* outputs that a kernel computes side by side */
+#define XBAR_INPUTS      8u    /* inputs of a plane come in whole groups of so many: an even number of steps */
 #define XBAR_CHUNK       256u  /* vectors that are computed at a time */
 #define XBAR_STEP_BYTES  64u   /* of weights: 4 inputs x 16 outputs in s8, or 2 inputs x 16 outputs in s16 */
 #define XBAR_QUANTA_MAX  16383 /* largest conductance of a cell, quanta */
@@ -26,7 +27,7 @@ enum xbar_form {
 /* Products of `vectors` inputs with one panel of weights. */
 struct xbar_product {
 	const uint8_t *weights; /* [steps][XBAR_STEP_BYTES] as in struct xbar_plane */
-	size_t steps;
+	size_t steps; /* even */
 	const uint8_t *inputs;
 	size_t input_stride; /* bytes from vector to vector */
 	size_t vectors;
@@ -95,8 +96,8 @@ enum xbar_content { XBAR_OF_CODES, XBAR_OF_QUANTA, XBAR_OF_VARIANCES, XBAR_CONTE
 enum xbar_direction { XBAR_FORWARD, XBAR_TRANSPOSED, XBAR_DIRECTIONS };
 
 /*
- * The weights of a tile in the order of the kernels: panels of 16 outputs, each [inputs / 4][16 outputs][4 inputs] of s8
- * or [inputs / 2][16 outputs][2 inputs] of s16. Inputs and outputs are padded with zeros. Made when first used.
+ * The weights of a tile in the order of the kernels: panels of 16 outputs, each [inputs / 4][16 outputs][4 inputs] of
+ * s8 or [inputs / 2][16 outputs][2 inputs] of s16. Inputs and outputs are padded with zeros. Made when first used.
  */
 struct xbar_plane {
 	bool valid;
@@ -111,7 +112,8 @@ struct xbar_tile {
 	int variance_exponent;
 	bool stale;              /* quanta and variance must be made again */
 	size_t uneven;           /* pairs that are no whole code */
-	float *gain[XBAR_DIRECTIONS], *offset[XBAR_DIRECTIONS]; /* of the ADCs, [outputs padded to panels] */
+	/* Of the ADCs, [outputs padded to panels]: output codes per input * code or input * quantum; output codes. */
+	float *scale_codes[XBAR_DIRECTIONS], *scale_quanta[XBAR_DIRECTIONS], *offset[XBAR_DIRECTIONS];
 	struct xbar_plane plane[XBAR_DIRECTIONS][XBAR_CONTENTS];
 };
 
@@ -158,7 +160,7 @@ static inline unsigned xbar_outputs(const struct xbar *xbar, enum xbar_direction
 /* Inputs that a plane has, with its padding. */
 static inline unsigned xbar_plane_inputs(const struct xbar *xbar, enum xbar_direction direction)
 {
-	return xbar_padded(xbar_inputs(xbar, direction), 4);
+	return xbar_padded(xbar_inputs(xbar, direction), XBAR_INPUTS);
 }
 
 /* ---- the devices (xbar_device.c) --------------------------------------------------------------------------------- */
@@ -173,7 +175,9 @@ uint16_t xbar_device_drifted(const struct xbar *xbar, const struct xbar_cell *at
 uint16_t xbar_device_quanta(const struct xbar *xbar, const struct xbar_cell *at);
 /* Variance of one read of a cell that has so many quanta, quanta^2; 0 without XBAR_READ_NOISE. */
 float xbar_device_variance(const struct xbar *xbar, const struct xbar_cell *at, uint16_t quanta);
-/* Gain and offset of the ADCs of a tile. */
+/* Output codes that an ideal ADC makes of one input * quantum: a power of two. */
+float xbar_device_output_per_quantum(const struct xbar *xbar);
+/* Scales and offsets of the ADCs of a tile. */
 void xbar_device_adc(const struct xbar *xbar, unsigned tile, enum xbar_direction direction);
 
 /* A line was at this voltage. */

@@ -92,7 +92,8 @@ static float pcm_drifted(const struct xbar_cell_state *cell, float x, float age,
 }
 
 /* Wan: the miss of the write grows; between the three published times linearly in the logarithm of time. */
-static float wan_drifted(const struct xbar *xbar, const struct xbar_cell_state *cell, float x, uint32_t age_s, float normal)
+static float wan_drifted(const struct xbar *xbar, const struct xbar_cell_state *cell, float x, uint32_t age_s,
+			 float normal)
 {
 	float first = sigma_us(&wan_sigma[0], x), day = sigma_us(&wan_sigma[1], x), two = sigma_us(&wan_sigma[2], x);
 	float sigma = two;
@@ -166,17 +167,27 @@ float xbar_device_variance(const struct xbar *xbar, const struct xbar_cell *at, 
 	return sigma * sigma;
 }
 
+float xbar_device_output_per_quantum(const struct xbar *xbar)
+{
+	unsigned shift = xbar->profile->lsb_shift + (xbar->options.full_inputs ? 1 : 0);
+
+	return 1.0f / ((float)xbar->profile->quanta * (float)((uint64_t)1 << shift));
+}
+
 void xbar_device_adc(const struct xbar *xbar, unsigned tile, enum xbar_direction direction)
 {
-	float *gain = xbar->tiles[tile].gain[direction], *offset = xbar->tiles[tile].offset[direction];
+	const struct xbar_tile *it = &xbar->tiles[tile];
+	float scale = xbar_device_output_per_quantum(xbar);
 	uint32_t line = direction == XBAR_FORWARD ? XBAR_LINE_COLUMNS : XBAR_LINE_ROWS;
+	uint64_t seed = xbar->options.seed;
 
 	for (unsigned n = 0; n < xbar_padded(xbar_outputs(xbar, direction), XBAR_PANEL); n++) {
 		struct xbar_normals normals = {0.0f, 0.0f};
 
 		if (xbar->options.effects & XBAR_ADC_ERRORS)
-			normals = xbar_normals_at(xbar->options.seed, xbar_counter_word(XBAR_FOR_ADC, tile, n), line, 0);
-		gain[n] = 1.0f + ADC_GAIN_SIGMA * normals.sin;
-		offset[n] = ADC_OFFSET_SIGMA * normals.cos;
+			normals = xbar_normals_at(seed, xbar_counter_word(XBAR_FOR_ADC, tile, n), line, 0);
+		it->scale_quanta[direction][n] = (1.0f + ADC_GAIN_SIGMA * normals.sin) * scale;
+		it->scale_codes[direction][n] = it->scale_quanta[direction][n] * (float)xbar->profile->quanta;
+		it->offset[direction][n] = ADC_OFFSET_SIGMA * normals.cos;
 	}
 }

@@ -16,16 +16,19 @@ struct job {
 	bool codes;               /* products of whole codes, inputs offset by XBAR_OFFSET; else of quanta */
 	unsigned input, inputs;   /* first of the inputs, and how many */
 	unsigned output, outputs; /* the same of outputs */
-	unsigned first, end;      /* the inputs in whole steps of 4 */
+	unsigned first, end;      /* the inputs in whole groups of XBAR_INPUTS */
 	const struct xbar_plane *weights, *variances; /* variances: NULL without XBAR_READ_NOISE */
 	bool noisy;
+	uint8_t *outputs_at;      /* outputs of the whole batch */
+	xbar_product_fn multiply;
+	unsigned code_bytes;      /* of an output */
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
+	struct xbar_product product;
 };
 
 /* What a panel needs beside its weights, on the stack of the thread that computes it. */
 struct panel {
 	int32_t bias[XBAR_PANEL];
-	float scale[XBAR_PANEL];
 	float add[XBAR_CHUNK * XBAR_PANEL];
 	int32_t variance[XBAR_CHUNK * XBAR_PANEL];
 	uint8_t codes[XBAR_CHUNK * XBAR_PANEL * 2];
@@ -37,14 +40,6 @@ static unsigned square_shift(const struct job *job)
 	if (job->inference->bit_serial)
 		return 0;
 	return job->xbar->options.full_inputs ? 7 : 5;
-}
-
-/* Output codes that one input * quantum makes: a power of two. */
-static float output_per_quantum(const struct xbar *xbar)
-{
-	unsigned shift = xbar->profile->lsb_shift + (xbar->options.full_inputs ? 1 : 0);
-
-	return 1.0f / ((float)xbar->profile->quanta * (float)((uint64_t)1 << shift));
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
@@ -100,46 +95,40 @@ static bool load_chunk(const struct job *job)
 
 /* ---- a panel ----------------------------------------------------------------------------------------------------- */
 
-/* The panel's weights from the job's first input on, in steps of `depth` inputs; no vectors yet. */
-static struct xbar_product product_of(const struct job *job, const struct xbar_plane *plane, unsigned number, bool wide)
+/* A panel's weights from the job's first input on. */
+static const uint8_t *panel_of(const struct job *job, const struct xbar_plane *plane, unsigned number, bool wide)
 {
-	size_t plane_inputs = xbar_plane_inputs(job->xbar, job->direction), bytes = wide ? 2 : 1;
+	size_t plane_inputs = xbar_plane_inputs(job->xbar, job->direction);
 
-	return (struct xbar_product){
-		.weights = plane->data + (number * plane_inputs + job->first) * XBAR_PANEL * bytes,
-		.steps = (job->end - job->first) / (wide ? 2u : 4u),
-	};
+	return plane->data + (number * plane_inputs + job->first) * XBAR_PANEL * (wide ? 2 : 1);
 }
 
-/* What XBAR_OFFSET added to the sums is taken back: kept for all inputs, else computed. */
-static void take_bias(const struct job *job, const struct xbar_product *product, unsigned number, int32_t *bias)
+static const int32_t no_bias[XBAR_PANEL];
+
+/* What takes back what XBAR_OFFSET adds to the sums: kept for all inputs, else computed. */
+static const int32_t *bias_of(const struct job *job, const struct xbar_product *product, unsigned number, int32_t *bias)
 {
-	static const int32_t zero[XBAR_PANEL];
 	struct xbar_product sum = *product;
 
-	if (!job->codes) {
-		memset(bias, 0, sizeof(zero));
-		return;
-	}
-	if (job->first == 0 && job->end == xbar_plane_inputs(job->xbar, job->direction)) {
-		memcpy(bias, job->weights->bias + (size_t)number * XBAR_PANEL, sizeof(zero));
-		return;
-	}
+	if (!job->codes)
+		return no_bias;
+	if (job->first == 0 && job->end == xbar_plane_inputs(job->xbar, job->direction))
+		return job->weights->bias + (size_t)number * XBAR_PANEL;
 	sum.inputs = job->xbar->offsets;
 	sum.vectors = 1;
-	sum.bias = zero;
+	sum.bias = no_bias;
 	sum.sums = bias;
 	job->xbar->kernel->sums(&sum);
 	for (unsigned n = 0; n < XBAR_PANEL; n++)
 		bias[n] = -bias[n];
+	return bias;
 }
 
 static void add_noise(const struct job *job, unsigned number, struct panel *panel)
 {
-	static const int32_t zero[XBAR_PANEL];
 	const struct xbar *xbar = job->xbar;
 	unsigned tile = job->inference->region.tile;
-	float scale = output_per_quantum(xbar), sigma = (float)xbar->options.output_noise_mlsb / 1000.0f;
+	float scale = xbar_device_output_per_quantum(xbar), sigma = (float)xbar->options.output_noise_mlsb / 1000.0f;
 	struct xbar_noise noise = {
 		.seed = xbar->options.seed,
 		.counter_word = xbar_counter_word(XBAR_FOR_OUTPUT, tile, 4 * number),
@@ -152,14 +141,17 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 	};
 
 	if (job->variances) {
-		struct xbar_product sum = product_of(job, job->variances, number, false);
 		int exponent = xbar->tiles[tile].variance_exponent + (int)square_shift(job);
+		struct xbar_product sum = {
+			.weights = panel_of(job, job->variances, number, false),
+			.steps = (job->end - job->first) / 4u,
+			.inputs = xbar->squares,
+			.input_stride = job->end - job->first,
+			.vectors = job->vectors,
+			.bias = no_bias,
+			.sums = panel->variance,
+		};
 
-		sum.inputs = xbar->squares;
-		sum.input_stride = job->end - job->first;
-		sum.vectors = job->vectors;
-		sum.bias = zero;
-		sum.sums = panel->variance;
 		xbar->kernel->sums(&sum);
 		noise.variance = panel->variance;
 		noise.unit = ((float)((uint64_t)1 << exponent) * scale) * scale;
@@ -170,7 +162,7 @@ static void add_noise(const struct job *job, unsigned number, struct panel *pane
 /* Outputs of a panel that is not whole, or does not begin with a byte of bits: into their places one by one. */
 static void scatter(const struct job *job, unsigned number, const struct panel *panel, size_t bytes)
 {
-	uint8_t *outputs = (uint8_t *)job->inference->outputs + job->chunk * job->outputs * bytes;
+	uint8_t *outputs = job->outputs_at + job->chunk * job->outputs * bytes;
 	size_t bits = (job->outputs + 7) / 8;
 	uint8_t *clipped = job->inference->clipped + job->chunk * bits;
 
@@ -181,47 +173,59 @@ static void scatter(const struct job *job, unsigned number, const struct panel *
 			if (output >= job->outputs)
 				continue;
 			memcpy(outputs + output * bytes, panel->codes + (vector * XBAR_PANEL + n) * bytes, bytes);
-			bit = panel->clipped[2 * vector + n / 8] >> n % 8 & 1u;
+			bit = (unsigned)panel->clipped[2 * vector + n / 8] >> n % 8 & 1u;
 			clipped[output / 8] = (uint8_t)(clipped[output / 8] | bit << output % 8);
 		}
 	}
 }
 
-static void compute_panel(const struct job *job, unsigned number)
+/* What the products of all panels have in common. */
+static struct xbar_product common_product(const struct job *job)
 {
 	const struct xbar *xbar = job->xbar;
-	const struct xbar_tile *tile = &xbar->tiles[job->inference->region.tile];
-	unsigned bytes = xbar_output_bytes(xbar), output = number * XBAR_PANEL - job->output;
-	size_t bits = (job->outputs + 7) / 8;
+
+	return (struct xbar_product){
+		.steps = (job->end - job->first) / (job->codes ? 4u : 2u),
+		.inputs = xbar->inputs,
+		.input_stride = input_stride(job),
+		.vectors = job->vectors,
+		.add_stride = job->noisy ? XBAR_PANEL : 0,
+		.low = (int16_t)xbar->low,
+		.high = (int16_t)xbar->high,
+		.output_stride = job->outputs * xbar_output_bytes(xbar),
+		.clipped_stride = (job->outputs + 7) / 8,
+	};
+}
+
+static void compute_panel(const struct job *job, unsigned number)
+{
+	const struct xbar_tile *tile = &job->xbar->tiles[job->inference->region.tile];
+	unsigned bytes = job->code_bytes, output = number * XBAR_PANEL - job->output;
 	bool whole = number * XBAR_PANEL >= job->output && output + XBAR_PANEL <= job->outputs && output % 8 == 0;
-	enum xbar_form codes = xbar->profile->weight_max <= 7 ? XBAR_NIBBLES : XBAR_CODES;
-	enum xbar_form form = job->codes ? codes : XBAR_WIDE;
-	struct xbar_product product = product_of(job, job->weights, number, !job->codes);
-	float scale = output_per_quantum(xbar) * (job->codes ? (float)xbar->profile->quanta : 1.0f);
+	size_t at = (size_t)number * XBAR_PANEL;
+	struct xbar_product product = job->product;
 	struct panel panel;
 
-	take_bias(job, &product, number, panel.bias);
-	for (unsigned n = 0; n < XBAR_PANEL; n++)
-		panel.scale[n] = tile->gain[job->direction][number * XBAR_PANEL + n] * scale;
-	if (job->noisy)
+	product.weights = panel_of(job, job->weights, number, !job->codes);
+	product.bias = bias_of(job, &product, number, panel.bias);
+	product.scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction] + at;
+	product.add = tile->offset[job->direction] + at;
+	if (job->noisy) {
 		add_noise(job, number, &panel);
-	product.inputs = xbar->inputs;
-	product.input_stride = input_stride(job);
-	product.vectors = job->vectors;
-	product.bias = panel.bias;
-	product.scale = panel.scale;
-	product.add = job->noisy ? panel.add : tile->offset[job->direction] + (size_t)number * XBAR_PANEL;
-	product.add_stride = job->noisy ? XBAR_PANEL : 0;
-	product.low = (int16_t)xbar->low;
-	product.high = (int16_t)xbar->high;
-	product.outputs = whole ? (uint8_t *)job->inference->outputs + (job->chunk * job->outputs + output) * bytes
-				: panel.codes;
-	product.output_stride = (whole ? job->outputs : XBAR_PANEL) * bytes;
-	product.clipped = whole ? job->inference->clipped + job->chunk * bits + output / 8 : panel.clipped;
-	product.clipped_stride = whole ? bits : 2;
-	(bytes == 2 ? xbar->kernel->s16 : xbar->kernel->s8)[form](&product);
-	if (!whole)
-		scatter(job, number, &panel, bytes);
+		product.add = panel.add;
+	}
+	if (whole) {
+		product.outputs = job->outputs_at + job->chunk * product.output_stride + output * bytes;
+		product.clipped = job->inference->clipped + job->chunk * product.clipped_stride + output / 8;
+		job->multiply(&product);
+		return;
+	}
+	product.outputs = panel.codes;
+	product.output_stride = (size_t)XBAR_PANEL * bytes;
+	product.clipped = panel.clipped;
+	product.clipped_stride = 2;
+	job->multiply(&product);
+	scatter(job, number, &panel, bytes);
 }
 
 /* ---- the batch --------------------------------------------------------------------------------------------------- */
@@ -258,6 +262,13 @@ static void compute_chunk(struct job *job)
 		compute_part(job, part);
 }
 
+static xbar_product_fn choose_product(const struct xbar *xbar, bool codes)
+{
+	enum xbar_form of_codes = xbar->profile->weight_max <= 7 ? XBAR_NIBBLES : XBAR_CODES;
+
+	return (xbar_output_bytes(xbar) == 2 ? xbar->kernel->s16 : xbar->kernel->s8)[codes ? of_codes : XBAR_WIDE];
+}
+
 static struct job job_of(struct xbar *xbar, const struct xbar_inference *inference)
 {
 	const struct xbar_region *region = &inference->region;
@@ -271,11 +282,14 @@ static struct job job_of(struct xbar *xbar, const struct xbar_inference *inferen
 		.inputs = forward ? region->rows : region->cols,
 		.output = forward ? region->col : region->row,
 		.outputs = forward ? region->cols : region->rows,
+		.outputs_at = inference->outputs,
+		.code_bytes = xbar_output_bytes(xbar),
 		.noisy = (xbar->options.effects & (XBAR_READ_NOISE | XBAR_OUTPUT_NOISE)) != 0,
 	};
 
-	job.first = job.input / 4 * 4;
-	job.end = xbar_padded(job.input + job.inputs, 4);
+	job.multiply = choose_product(xbar, job.codes);
+	job.first = job.input / XBAR_INPUTS * XBAR_INPUTS;
+	job.end = xbar_padded(job.input + job.inputs, XBAR_INPUTS);
 	job.weights = xbar_plane_of(xbar, region->tile, job.direction, job.codes ? XBAR_OF_CODES : XBAR_OF_QUANTA);
 	if (xbar->options.effects & XBAR_READ_NOISE)
 		job.variances = xbar_plane_of(xbar, region->tile, job.direction, XBAR_OF_VARIANCES);
@@ -293,6 +307,7 @@ bool xbar_infer(struct xbar *xbar, const struct xbar_inference *inference)
 		job.vectors = left < XBAR_CHUNK ? left : XBAR_CHUNK;
 		if (!load_chunk(&job))
 			return false;
+		job.product = common_product(&job);
 		compute_chunk(&job);
 	}
 	xbar_trace(xbar, -(int32_t)XBAR_READ_UV);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The numbers of docs/emulator.md ("Arithmetic", "Random numbers"): binary32 + - * / sqrt in the order written here, and
- * Philox4x32-10 (Salmon et al. 2011). The AVX2 kernel computes the same with the same constants, eight at a time.
+ * The numbers of docs/emulator.md ("Arithmetic", "Random numbers"): binary32 + - * / sqrt in the order written here,
+ * and Philox4x32-10 (Salmon et al. 2011). The AVX2 kernel computes the same with the same constants, eight at a time.
  */
 #ifndef XBAR_MATH_H
 #define XBAR_MATH_H
@@ -33,7 +33,7 @@
 	TERM(-0x1.fffff8p-3f)                                                                                          \
 	TERM(0x1.555554p-2f)
 
-/* sin(t) = t + t^3 * polynomial(t^2), cos(t) = 1 - t^2 / 2 + t^4 * polynomial(t^2), |t| <= pi / 4; Cephes sinf, cosf. */
+/* sin(t) = t + t^3 * polynomial(t^2), cos(t) = 1 - t^2 / 2 + t^4 * polynomial(t^2), |t| <= pi / 4; Cephes. */
 #define XBAR_SIN_FIRST      -0x1.9943f2p-13f
 #define XBAR_SIN_REST(TERM) TERM(0x1.11073cp-7f) TERM(-0x1.555546p-3f)
 #define XBAR_COS_FIRST      0x1.99eb9cp-16f

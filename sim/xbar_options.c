@@ -5,13 +5,17 @@
 
 #include "sim/xbar.h"
 
+#define PROFILE(NAME, TILES, SIZE, MAX, QUANTA, ADC_BITS, LSB_SHIFT)                                                   \
+	{                                                                                                              \
+		.name = NAME, .tiles = TILES, .rows = SIZE, .cols = SIZE, .weight_max = MAX, .quanta = QUANTA,         \
+		.adc_bits = ADC_BITS, .lsb_shift = LSB_SHIFT,                                                          \
+	}
+
 static const struct xbar_profile profiles[] = {
-	{.name = "xbar8", .tiles = 1, .rows = 8, .cols = 8, .weight_max = 127, .quanta = 64, .adc_bits = 8, .lsb_shift = 8},
-	{.name = "xbar64", .tiles = 4, .rows = 64, .cols = 64, .weight_max = 7, .quanta = 1024, .adc_bits = 8, .lsb_shift = 5},
-	{.name = "xbar256", .tiles = 4, .rows = 256, .cols = 256, .weight_max = 127, .quanta = 64, .adc_bits = 8,
-		.lsb_shift = 10},
-	{.name = "xbar1024", .tiles = 1, .rows = 1024, .cols = 1024, .weight_max = 127, .quanta = 64, .adc_bits = 10,
-		.lsb_shift = 9},
+	PROFILE("xbar8", 1, 8, 127, 64, 8, 8),
+	PROFILE("xbar64", 4, 64, 7, 1024, 8, 5),
+	PROFILE("xbar256", 4, 256, 127, 64, 8, 10),
+	PROFILE("xbar1024", 1, 1024, 127, 64, 10, 9),
 };
 
 const struct xbar_profile *xbar_profile_at(size_t index)
@@ -94,7 +98,7 @@ static bool set_device(struct noise_text *text, const char *name)
 		return false;
 	}
 	if (text->device && strcmp(text->device, name) != 0) {
-		snprintf(text->error, XBAR_NOISE_ERROR_SIZE, "pcm and wan2022 together: a board has one kind of device");
+		snprintf(text->error, XBAR_NOISE_ERROR_SIZE, "pcm and wan2022: a board has one kind of device");
 		return false;
 	}
 	text->device = name;

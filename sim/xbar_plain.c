@@ -99,7 +99,8 @@ static void noise(const struct xbar_noise *noise)
 		float normal[XBAR_PANEL];
 
 		for (uint32_t lane = 0; lane < 4; lane++) {
-			uint32_t word[4] = {noise->counter_word + lane, noise->line, (uint32_t)use, (uint32_t)(use >> 32)};
+			uint32_t low_use = (uint32_t)use, high_use = (uint32_t)(use >> 32);
+			uint32_t word[4] = {noise->counter_word + lane, noise->line, low_use, high_use};
 			struct xbar_normals low, high;
 
 			xbar_philox(noise->seed, word);

@@ -20,31 +20,34 @@ static void take_attr(struct link_device *dev, const struct link_part *part, con
 		return;
 	}
 	if (reply.value < attr->min || reply.value > attr->max)
-		link_note(dev, NMHAL_E_PROTOCOL, "the board answered %" PRId64 " for '%s', its range is %" PRId64
-			"..%" PRId64, reply.value, attr->key, attr->min, attr->max);
+		link_note(dev, NMHAL_E_PROTOCOL,
+			"the board answered %" PRId64 ", its range is %" PRId64 "..%" PRId64, reply.value, attr->min,
+			attr->max);
 	value->integer = reply.value;
 }
 
 int link_attr_get(void *self, size_t index, struct nmhal_attr_value *value, int64_t deadline_ns)
 {
-	const struct link_call call = {.what = "get attribute", .unit = "is its place", .count = index, .user = value,
-		.deadline_ns = deadline_ns};
+	struct link_device *dev = self;
+	const struct link_call call = {.what = "get attribute", .name = dev->caps.attrs[index].key, .count = index,
+		.user = value, .deadline_ns = deadline_ns};
 	const struct nmlink_get_attr_request request = {.index = (uint16_t)index};
 	uint8_t payload[NMLINK_SIZE_get_attr_request];
 
 	nmlink_put_get_attr_request(payload, &request);
-	return link_ask(self, &call, NMLINK_OP_GET_ATTR, payload, sizeof(payload), take_attr);
+	return link_ask(dev, &call, NMLINK_OP_GET_ATTR, payload, sizeof(payload), take_attr);
 }
 
 int link_attr_set(void *self, size_t index, const struct nmhal_attr_value *value, int64_t deadline_ns)
 {
-	const struct link_call call = {.what = "set attribute", .unit = "is its place", .count = index,
+	struct link_device *dev = self;
+	const struct link_call call = {.what = "set attribute", .name = dev->caps.attrs[index].key,
 		.deadline_ns = deadline_ns};
 	const struct nmlink_set_attr_request request = {.index = (uint16_t)index, .value = value->integer};
 	uint8_t payload[NMLINK_SIZE_set_attr_request];
 
 	nmlink_put_set_attr_request(payload, &request);
-	return link_ask(self, &call, NMLINK_OP_SET_ATTR, payload, sizeof(payload), NULL);
+	return link_ask(dev, &call, NMLINK_OP_SET_ATTR, payload, sizeof(payload), NULL);
 }
 
 static void take_sensor(struct link_device *dev, const struct link_part *part, const uint8_t *payload, uint32_t size)
@@ -61,19 +64,22 @@ static void take_sensor(struct link_device *dev, const struct link_part *part, c
 
 int link_read_sensor(void *self, size_t index, int64_t *value, int64_t deadline_ns)
 {
-	const struct link_call call = {.what = "read sensor", .unit = "is its place", .count = index, .user = value,
+	struct link_device *dev = self;
+	const struct link_call call = {.what = "read sensor", .name = dev->caps.sensors[index].name, .user = value,
 		.deadline_ns = deadline_ns};
 	const struct nmlink_get_sensor_request request = {.index = (uint16_t)index};
 	uint8_t payload[NMLINK_SIZE_get_sensor_request];
 
 	nmlink_put_get_sensor_request(payload, &request);
-	return link_ask(self, &call, NMLINK_OP_GET_SENSOR, payload, sizeof(payload), take_sensor);
+	return link_ask(dev, &call, NMLINK_OP_GET_SENSOR, payload, sizeof(payload), take_sensor);
 }
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
 
 /* The driver's own, since open. */
-enum own_counter { ROUND_TRIPS, FRAMES_SENT, FRAMES_RECEIVED, RETRANSMITTED, CRC_ERRORS, EVENTS_IN, EVENTS_OUT, OWN_COUNT };
+enum own_counter {
+	ROUND_TRIPS, FRAMES_SENT, FRAMES_RECEIVED, RETRANSMITTED, CRC_ERRORS, EVENTS_IN, EVENTS_OUT, OWN_COUNT,
+};
 
 static const struct nmhal_counter_info own_counters[OWN_COUNT] = {
 	[ROUND_TRIPS] = {sizeof(struct nmhal_counter_info), "round_trips",
@@ -149,7 +155,7 @@ int link_counter(void *self, const char *key, uint64_t *value)
 	struct link_device *dev = self;
 	struct nmlink_get_counter_request request;
 	uint8_t payload[NMLINK_SIZE_get_counter_request];
-	struct link_call call = {.what = "read counter", .unit = "is its place", .user = value};
+	struct link_call call = {.what = "read counter", .name = key, .user = value};
 	size_t index;
 
 	if (!find_counter(dev->caps.counters, dev->caps.counter_count, key, &index)) {
@@ -160,7 +166,6 @@ int link_counter(void *self, const char *key, uint64_t *value)
 	}
 	request.index = (uint16_t)index;
 	nmlink_put_get_counter_request(payload, &request);
-	call.count = index;
 	call.deadline_ns = nmhal_now_ns() + COUNTER_NS;
 	return link_ask(dev, &call, NMLINK_OP_GET_COUNTER, payload, sizeof(payload), take_counter);
 }

@@ -285,7 +285,8 @@ static int take_attr(const struct record *record)
 		.summary = texts[2], .min = attr.min, .max = attr.max,
 		.type = attr.type == NMLINK_ATTR_BOOL ? NMHAL_ATTR_BOOL : NMHAL_ATTR_INT,
 		.flags = (attr.flags & NMLINK_ATTR_WRITABLE ? NMHAL_ATTR_WRITABLE : 0) |
-			(attr.flags & NMLINK_ATTR_SAVED ? NMHAL_ATTR_SAVED : 0)};
+			(attr.flags & NMLINK_ATTR_SAVED ? NMHAL_ATTR_SAVED : 0) |
+			(attr.flags & NMLINK_ATTR_GROWS ? NMHAL_ATTR_GROWS : 0)};
 	return NMHAL_OK;
 }
 

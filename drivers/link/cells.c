@@ -9,6 +9,14 @@ static struct link_call call_on(const char *what, const struct nmhal_region *cel
 	return (struct link_call){.what = what, .region = cell, .user = user, .deadline_ns = deadline_ns};
 }
 
+/* How long the board is busy with pulses, at most so long that waiting for it ends. */
+static int64_t length_of(uint64_t pulse_ns, uint32_t pulses)
+{
+	const uint64_t most = UINT64_C(600000000000);
+
+	return (int64_t)(pulse_ns && pulses > most / pulse_ns ? most : pulse_ns * pulses);
+}
+
 static struct nmhal_region place_of(uint32_t core, uint32_t row, uint32_t col)
 {
 	return (struct nmhal_region){.core = core, .row = row, .col = col, .rows = 1, .cols = 1};
@@ -38,7 +46,7 @@ int link_cell_pulse(void *self, const struct nmhal_cell_pulse *op, uint32_t *app
 
 	if (status != NMHAL_OK)
 		return status;
-	call.extra_ns = ((int64_t)op->width_ns + op->gap_ns) * (int64_t)(op->pulses & INT32_MAX);
+	call.extra_ns = length_of((uint64_t)op->width_ns + op->gap_ns, op->pulses);
 	nmlink_put_pulse_cell_request(payload, &request);
 	return link_ask(self, &call, NMLINK_OP_PULSE_CELL, payload, sizeof(payload), take_pulses);
 }
@@ -80,7 +88,7 @@ int link_cell_ramp(void *self, const struct nmhal_cell_ramp *op, struct nmhal_ce
 		return status;
 	/* A read before the first pulse, and one after each. */
 	dev->use += (uint64_t)op->max_pulses + 1;
-	call.extra_ns = (int64_t)op->width_ns * (int64_t)(op->max_pulses & INT32_MAX);
+	call.extra_ns = length_of(op->width_ns, op->max_pulses);
 	nmlink_put_ramp(payload, &ramp);
 	return link_ask(dev, &call, opcode, payload, sizeof(payload), take_ramped);
 }
@@ -212,7 +220,7 @@ int link_cell_sweep(void *self, const struct nmhal_cell_sweep *op, int64_t deadl
 		return nmhal_host_fail(dev->host, NMHAL_E_LIMIT, "sweep cell: %u points: the board keeps at most %u",
 			op->points, dev->caps.sense.sweep_points);
 	dev->use += op->points;
-	call.extra_ns = (int64_t)op->width_ns * (int64_t)(op->points & INT32_MAX);
+	call.extra_ns = length_of(op->width_ns, op->points);
 	nmlink_put_sweep_cell_request(payload, &request);
 	status = link_ask(dev, &call, NMLINK_OP_SWEEP_CELL, payload, sizeof(payload), take_swept);
 	return status == NMHAL_OK ? read_points(dev, &sweep, &call) : status;

@@ -10,7 +10,7 @@
 #define FOR_BLOCKS(count, statement)                                                                                   \
 	do {                                                                                                           \
 		size_t at = 0;                                                                                         \
-                                                                                                                       \
+\
 		for (; at + BLOCK <= (count); at += BLOCK)                                                             \
 			for (size_t n = at; n < at + BLOCK; n++)                                                       \
 				statement;                                                                             \
@@ -32,8 +32,10 @@
 		int8_t max)                                                                                            \
 	{                                                                                                              \
 		uint8_t outside = 0;                                                                                   \
-                                                                                                                       \
-		FOR_BLOCKS(count, outside |= (uint8_t)((int8_t)from[n] < min) | (uint8_t)((int8_t)from[n] > max));     \
+\
+		if (min > INT8_MIN || max < INT8_MAX)                                                                  \
+			FOR_BLOCKS(count, outside |= (uint8_t)((int8_t)from[n] < min) |                                \
+				(uint8_t)((int8_t)from[n] > max));                                                     \
 		FOR_BLOCKS(count, codes[n] = (int8_t)from[n]);                                                         \
 		return outside;                                                                                        \
 	}                                                                                                              \
@@ -41,10 +43,10 @@
 		int16_t max)                                                                                           \
 	{                                                                                                              \
 		uint16_t outside = 0;                                                                                  \
-                                                                                                                       \
+\
 		for (size_t n = 0; n < count; n++) {                                                                   \
 			int16_t code = nmlink_load_s16(from + 2 * n);                                                  \
-                                                                                                                       \
+\
 			outside |= (uint16_t)(code < min) | (uint16_t)(code > max);                                    \
 			codes[n] = (type)code;                                                                         \
 		}                                                                                                      \

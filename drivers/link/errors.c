@@ -20,7 +20,8 @@ const char *link_op_name(uint16_t op)
 static void say_call(const struct link_call *call, char text[CALL_TEXT])
 {
 	const struct nmhal_region *region = call->region;
-	int length = snprintf(text, CALL_TEXT, "%s", call->what);
+	int length = call->name ? snprintf(text, CALL_TEXT, "%s '%s'", call->what, call->name) :
+				  snprintf(text, CALL_TEXT, "%s", call->what);
 	size_t used = length < 0 ? 0 : (size_t)length;
 
 	if (call->unit && used < CALL_TEXT) {

@@ -99,8 +99,9 @@ static void take_outputs(struct link_device *dev, const struct link_part *part, 
 	if (!link_size_is(dev, size, part->rows * (batch->out_size + batch->flag_size)))
 		return;
 	if (!take_codes(output, batch, part, payload))
-		link_note(dev, NMHAL_E_PROTOCOL, "the board answered outputs outside its range %d..%d in vectors %u to %u",
-			output->min, output->max, part->row, part->row + part->rows - 1);
+		link_note(dev, NMHAL_E_PROTOCOL,
+			"the board answered outputs outside its range %d..%d in vectors %u to %u", output->min,
+			output->max, part->row, part->row + part->rows - 1);
 	for (uint32_t n = 0; op->saturated && n < part->rows; n++)
 		spread_bits(op->saturated + ((size_t)part->row + n) * batch->outputs, flags + n * batch->flag_size,
 			batch->outputs);

@@ -156,18 +156,22 @@ static void make_ops(struct link_device *dev)
 
 /* ---- open -------------------------------------------------------------------------------------------------------- */
 
-/* The number before that of the first session: random, so that no board takes this host for the one before. */
+/*
+ * The number before that of the first session. Random, so that no board takes this host for the one before it; but an
+ * emulator starts anew with each open, and what goes over its wire is the same every time.
+ */
 static int first_session(struct link_device *dev, const struct nmhal_uri *uri)
 {
+	uint32_t *before = &dev->wire.session;
 	uint64_t session = 0;
 	int status = nmhal_uri_number(dev->host, uri, "session", 0, 1, UINT32_MAX, &session);
 
-	if (status != NMHAL_OK)
-		return status;
-	dev->wire.session = (uint32_t)session - 1;
-	if (!session && getrandom(&dev->wire.session, sizeof(dev->wire.session), 0) != sizeof(dev->wire.session))
-		return nmhal_host_fail(dev->host, NMHAL_E_IO, "open: the system gives no random number");
-	return NMHAL_OK;
+	if (session)
+		*before = (uint32_t)session - 1;
+	else if (status == NMHAL_OK && !dev->wire.pipe.info.emulated &&
+		getrandom(before, sizeof(*before), 0) != (ssize_t)sizeof(*before))
+		status = nmhal_host_fail(dev->host, NMHAL_E_IO, "open: the system gives no random number");
+	return status;
 }
 
 static int meet_board(struct link_device *dev, const struct nmhal_uri *uri, int64_t deadline_ns)
@@ -175,7 +179,6 @@ static int meet_board(struct link_device *dev, const struct nmhal_uri *uri, int6
 	int status = first_session(dev, uri);
 
 	dev->call = (struct link_call){.what = "open", .deadline_ns = deadline_ns};
-	dev->wire.down = true;
 	if (status == NMHAL_OK)
 		status = link_hello(dev);
 	if (status == NMHAL_OK)
@@ -216,7 +219,7 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, const
 static const char *const link_boards[] = {"nmlink", "xbar8", "xbar64", "xbar256", "xbar1024", "spike256", NULL};
 
 static const struct nmhal_key link_keys[] = {
-	{"session", "number of the first session, for traffic that can be repeated (default: random)"},
+	{"session", "number of the first session, for traffic that can be replayed (default: random; emulators: 1)"},
 	{NULL, NULL},
 };
 

@@ -10,14 +10,12 @@
 
 struct link_device;
 
-/* A rectangle of weights, or of vectors and nothing (cols 0), counted from where the call begins. */
+/* A rectangle of what the call is about (rows alone where that has one dimension), counted from where it begins. */
 struct link_part {
 	uint32_t row, col, rows, cols;
 };
 
-/*
- * Takes the payload of a good answer to one request of the running call. Anything wrong: link_nonsense().
- */
+/* Takes the payload of a good answer to one request of the running call. Anything wrong with it: link_note(). */
 typedef void (*link_answer_fn)(struct link_device *dev, const struct link_part *part, const uint8_t *payload,
 	uint32_t size);
 
@@ -26,15 +24,17 @@ struct link_slot {
 	uint8_t *frame; /* [max_frame] */
 	uint32_t size;  /* of the frame */
 	uint16_t op;
+	bool sent;             /* at least once */
 	bool answered;
 	bool given_up;         /* its call is over: it is a PING now, whatever comes back is dropped */
 	link_answer_fn answer; /* NULL: nothing in the payload matters */
 	struct link_part part;
 };
 
-/* The running call. In words: "read weights: 3 x 5 at row 2, column 0 of core 1"; "run inference: 32 vectors". */
+/* The running call. In words: "read weights: 3 x 5 at row 2, column 0 of core 1"; "get attribute 'gain'". */
 struct link_call {
 	const char *what;
+	const char *name;                  /* of an attribute and the like; or NULL */
 	const struct nmhal_region *region; /* or NULL */
 	const char *unit;                  /* "vectors"; NULL: no count */
 	uint64_t count;
@@ -48,11 +48,11 @@ struct link_wire {
 	struct link_pipe pipe;
 	uint32_t session;     /* number of the session in force, or of the last one */
 	bool down;            /* the next call begins a session */
-	bool broken;          /* a send failed: all that is not answered is to be sent again */
 	bool progress;        /* something was answered, or the session ended */
 	bool has_gone_back;   /* requests were sent again from gone_back on; none was answered since */
 	uint16_t gone_back;
 	uint16_t first, next;
+	uint16_t sent;        /* the next number to send; before next when some are to be sent again */
 	uint32_t ring;        /* slots, a power of two */
 	uint32_t window, max_frame, credits;
 	uint32_t caps_size, caps_crc;
@@ -72,7 +72,7 @@ struct link_device {
 	struct nmhal_counter_info *counters; /* the driver's own, then the board's */
 	size_t counter_count;
 	struct link_call call;
-	uint32_t requests;  /* of the running call */
+	uint32_t requests;  /* of the running call: how often link_room() was asked */
 	int failed;         /* of the running call: the first answer that was an error or nonsense */
 	char sentence[400]; /* of failed */
 	uint64_t use;       /* keys the noise of reads: counts up from open */
@@ -87,7 +87,7 @@ struct link_device {
  *
  * link_begin: the board is ready for requests of this call: a session, nothing in flight.
  * link_room: waits until a request may go, gives where its payload goes. Fails when an earlier request failed.
- * link_post: sends it. answer: gets the payload that comes back, and part; NULL: it must be empty.
+ * link_post: sends it. answer: gets the payload that comes back, and part; NULL: nothing in it matters.
  * link_drain: waits until all are answered.
  * link_finish: drains; the status of the call: `status`, or the first failure of a request, with its sentence.
  */
@@ -105,6 +105,8 @@ static inline uint32_t link_payload_room(const struct link_device *dev)
 	return dev->wire.max_frame - NMLINK_OVERHEAD;
 }
 
+/* CANCELED from the stream, which was woken for an interrupt that a call has taken: to be tried again. */
+bool link_woken_for_nothing(struct link_device *dev, int status);
 /* Waits until something is answered. */
 int link_wait(struct link_device *dev);
 /* Forgets what is in flight; the next call begins a session. */

@@ -51,7 +51,8 @@ static void take_neurons(struct link_device *dev, const struct link_part *part, 
 
 		payload = nmlink_get_neuron_record(&record, payload);
 		if (record.enabled > 1)
-			link_note(dev, NMHAL_E_PROTOCOL, "the board answered that neuron %u is enabled %u, expected 0 or 1",
+			link_note(dev, NMHAL_E_PROTOCOL,
+				"the board answered that neuron %u is enabled %u, expected 0 or 1",
 				dev->call.region->col + n, record.enabled);
 		neurons[n] = (struct nmhal_neuron){.threshold = record.threshold, .leak = record.leak,
 			.potential = record.potential, .enabled = record.enabled};

@@ -37,7 +37,10 @@ int link_pipe_resize(struct link_pipe *pipe, uint32_t max_frame);
 bool link_pipe_packets(const struct link_pipe *pipe);
 /* Sends a sealed frame. */
 int link_pipe_send(struct link_pipe *pipe, const uint8_t *frame, uint32_t size, int64_t deadline_ns);
-/* Waits for a frame. AGAIN: a bad one came. VERSION: it has another major version. AGAIN and VERSION have no sentence. */
+/*
+ * Waits for a frame. AGAIN: part of one, or a bad one, which was counted. VERSION: it has another major version.
+ * Neither has a sentence.
+ */
 int link_pipe_receive(struct link_pipe *pipe, struct link_frame *frame, int64_t deadline_ns);
 /* Drops what waits in the stream and here. */
 int link_pipe_flush(struct link_pipe *pipe, int64_t deadline_ns);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs of spikes. In each round trip the next input events go out and the next outputs come back, both by their numbers
- * in the run, so that nothing is lost or done twice whatever is sent again. The board says which input caused an output.
+ * Runs of spikes. In each round trip the next input events go out and the next outputs come back, both by their
+ * numbers in the run, so that nothing is lost or done twice whatever is sent again. The board says which input caused
+ * an output.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -60,8 +61,8 @@ static bool take_output(struct link_device *dev, const struct nmlink_output_reco
 	const uint16_t address = record->address & (uint16_t)~NMLINK_ADDRESS_PROCESSED;
 	struct nmhal_event *event;
 
-	if ((record->input >= run->taken && record->input != NMLINK_NO_INPUT) || record->tile >= dev->caps.array.tiles ||
-		address >= dev->caps.array.cols) {
+	if ((record->input >= run->taken && record->input != NMLINK_NO_INPUT) ||
+		record->tile >= dev->caps.array.tiles || address >= dev->caps.array.cols) {
 		link_note(dev, NMHAL_E_PROTOCOL,
 			"the board answered output %" PRIu64 ": neuron %u of core %u, caused by input %u; "
 			"%" PRIu64 " inputs were taken",
@@ -145,7 +146,8 @@ int link_run_new(struct link_device *dev)
 {
 	dev->run = calloc(1, sizeof(*dev->run));
 	if (!dev->run)
-		return nmhal_host_fail(dev->host, NMHAL_E_NO_MEMORY, "open: no memory for %zu bytes", sizeof(*dev->run));
+		return nmhal_host_fail(dev->host, NMHAL_E_NO_MEMORY, "open: no memory for %zu bytes",
+			sizeof(*dev->run));
 	return NMHAL_OK;
 }
 

@@ -74,6 +74,8 @@ static int say_hello(struct link_device *dev, struct nmlink_hello_reply *reply)
 	size = nmlink_frame_seal(frame, &header, wire->pipe.crc);
 	for (unsigned n = 0; n < HELLO_TIMES && status == NMHAL_E_AGAIN; n++) {
 		status = link_pipe_send(&wire->pipe, frame, size, dev->call.deadline_ns);
+		if (link_woken_for_nothing(dev, status))
+			status = link_pipe_send(&wire->pipe, frame, size, dev->call.deadline_ns);
 		if (status == NMHAL_OK)
 			status = await_hello(dev, reply);
 	}
@@ -126,6 +128,8 @@ int link_hello(struct link_device *dev)
 	struct nmlink_hello_reply reply = {0};
 	int status = link_pipe_flush(&wire->pipe, dev->call.deadline_ns);
 
+	if (link_woken_for_nothing(dev, status))
+		status = link_pipe_flush(&wire->pipe, dev->call.deadline_ns);
 	wire->session = next_session(wire->session);
 	if (status == NMHAL_OK)
 		status = say_hello(dev, &reply);
@@ -135,6 +139,7 @@ int link_hello(struct link_device *dev)
 		return status;
 	wire->first = 1;
 	wire->next = 1;
+	wire->sent = 1;
 	wire->credits = wire->window;
 	wire->has_gone_back = false;
 	wire->down = false;

@@ -73,8 +73,9 @@ static void take_weights(struct link_device *dev, const struct link_part *part, 
 
 		if (!link_unpack(codes, NMHAL_CODE_I16, payload + row * line, weight->bytes, part->cols, weight->min,
 			weight->max))
-			link_note(dev, NMHAL_E_PROTOCOL, "the board answered weights outside its range %d..%d in row %u",
-				weight->min, weight->max, reading->region->row + part->row + row);
+			link_note(dev, NMHAL_E_PROTOCOL,
+				"the board answered weights outside its range %d..%d in row %u", weight->min,
+				weight->max, reading->region->row + part->row + row);
 	}
 }
 

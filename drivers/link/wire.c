@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests and answers. Requests are numbered and stay in their slots until they are answered; up to a window of them is
- * on the way. What gets lost is noticed by the board, which expects another number, or by silence; then all that is not
- * answered is sent again, in order (go-back-N). The board executes a request once, or again where that changes nothing.
+ * Requests and answers. Requests are numbered and stay in their slots until they are answered; up to a window of them
+ * is on the way. What gets lost is noticed by the board, which expects another number, or by silence; then all that is
+ * not answered is sent again, in order (go-back-N). The board executes a request once, or again where that changes
+ * nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +34,10 @@ static int64_t sooner(int64_t a, int64_t b)
 
 void link_drop(struct link_wire *wire)
 {
+	wire->patience_ns = PATIENCE_MIN_NS;
 	wire->first = wire->next;
 	wire->down = true;
-	wire->broken = false;
+	wire->sent = wire->next;
 	wire->progress = true;
 }
 
@@ -65,7 +67,7 @@ int link_wire_resize(struct link_device *dev, uint32_t window, uint32_t max_fram
 
 int link_wire_init(struct link_wire *wire, struct nmhal_host *host, const struct nmhal_stream *stream)
 {
-	wire->patience_ns = PATIENCE_MIN_NS;
+	link_drop(wire);
 	return link_pipe_init(&wire->pipe, host, stream);
 }
 
@@ -77,40 +79,47 @@ void link_wire_free(struct link_wire *wire)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-/* The interrupt for which the stream was woken may have been taken by an earlier call. */
-static bool woken_for_nothing(struct link_device *dev, int status)
+bool link_woken_for_nothing(struct link_device *dev, int status)
 {
 	return status == NMHAL_E_CANCELED && nmhal_host_poll(dev->host, NMHAL_NEVER, dev->call.what) == NMHAL_OK;
 }
 
-static int send_slot(struct link_device *dev, const struct link_slot *slot)
+static int send_slot(struct link_device *dev, struct link_slot *slot)
 {
-	struct link_pipe *pipe = &dev->wire.pipe;
+	struct link_wire *wire = &dev->wire;
 	int64_t until = sooner(dev->call.deadline_ns, nmhal_now_ns() + SEND_NS);
-	int status = link_pipe_send(pipe, slot->frame, slot->size, until);
+	int status = link_pipe_send(&wire->pipe, slot->frame, slot->size, until);
 
 	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "> %s seq %u: %u bytes", link_op_name(slot->op),
 		nmlink_load_u16(slot->frame + NMLINK_OFFSET(header, seq)), slot->size);
-	if (woken_for_nothing(dev, status))
-		status = link_pipe_send(pipe, slot->frame, slot->size, until);
-	if (status != NMHAL_OK)
-		dev->wire.broken = true;
+	if (link_woken_for_nothing(dev, status))
+		status = link_pipe_send(&wire->pipe, slot->frame, slot->size, until);
+	wire->retransmitted += slot->sent;
+	slot->sent = true;
 	return status;
+}
+
+/* A carrier that takes nothing now may do so when it has got rid of what waits for us. */
+static int send_pending(struct link_device *dev)
+{
+	struct link_wire *wire = &dev->wire;
+
+	for (; wire->sent != wire->next; wire->sent++) {
+		struct link_slot *slot = slot_of(wire, wire->sent);
+		int status = slot->answered ? NMHAL_OK : send_slot(dev, slot);
+
+		if (status == NMHAL_E_TIMEOUT)
+			return nmhal_host_poll(dev->host, dev->call.deadline_ns, dev->call.what);
+		if (status != NMHAL_OK)
+			return status;
+	}
+	return NMHAL_OK;
 }
 
 static int send_again(struct link_device *dev)
 {
-	struct link_wire *wire = &dev->wire;
-	int status = NMHAL_OK;
-
-	wire->broken = false;
-	for (uint16_t n = wire->first; n != wire->next && status == NMHAL_OK; n++) {
-		if (slot_of(wire, n)->answered)
-			continue;
-		wire->retransmitted++;
-		status = send_slot(dev, slot_of(wire, n));
-	}
-	return status;
+	dev->wire.sent = dev->wire.first;
+	return send_pending(dev);
 }
 
 static uint32_t seal(struct link_wire *wire, uint8_t *frame, uint16_t op, uint8_t flags, uint16_t number, uint32_t size)
@@ -151,6 +160,8 @@ static void advance(struct link_wire *wire)
 
 	while (wire->first != wire->next && slot_of(wire, wire->first)->answered) {
 		wanted = wanted || !slot_of(wire, wire->first)->given_up;
+		if (wire->sent == wire->first)
+			wire->sent++;
 		wire->first++;
 		wire->has_gone_back = false;
 	}
@@ -242,7 +253,7 @@ int link_wait(struct link_device *dev)
 {
 	struct link_wire *wire = &dev->wire;
 	int64_t until = nmhal_now_ns() + wire->patience_ns + dev->call.extra_ns;
-	int status = wire->broken ? send_again(dev) : NMHAL_OK;
+	int status = send_pending(dev);
 	struct link_frame frame;
 
 	wire->progress = false;
@@ -256,7 +267,7 @@ int link_wait(struct link_device *dev)
 			status = take_frame(dev, &frame);
 		else if (status == NMHAL_E_AGAIN)
 			status = bad != wire->pipe.bad_frames ? go_back(dev, wire->first) : NMHAL_OK;
-		else if (silent || status == NMHAL_E_VERSION || woken_for_nothing(dev, status))
+		else if (silent || status == NMHAL_E_VERSION || link_woken_for_nothing(dev, status))
 			status = NMHAL_OK;
 		if (status != NMHAL_OK || wire->progress)
 			break;
@@ -318,10 +329,11 @@ int link_post(struct link_device *dev, enum nmlink_op op, uint32_t size, link_an
 	slot->op = (uint16_t)op;
 	slot->answered = false;
 	slot->given_up = false;
+	slot->sent = false;
 	slot->answer = answer;
 	slot->part = part ? *part : (struct link_part){0};
 	wire->next++;
-	return send_slot(dev, slot);
+	return send_pending(dev);
 }
 
 int link_drain(struct link_device *dev)
@@ -343,7 +355,9 @@ static void give_up(struct link_device *dev)
 	uint8_t frame[NMLINK_OVERHEAD];
 	uint32_t size = seal(wire, frame, NMLINK_OP_ABORT, NMLINK_FLAG_URGENT, wire->next, 0);
 
-	(void)link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS);
+	/* A stream that was woken for the interrupt says so once. */
+	if (link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS) == NMHAL_E_CANCELED)
+		(void)link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS);
 	for (uint16_t n = wire->first; n != wire->next; n++) {
 		struct link_slot *slot = slot_of(wire, n);
 

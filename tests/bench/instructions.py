@@ -22,6 +22,11 @@ MODEL_0 = "spike event, whole model"
 MODEL_6 = "the same, 6 spikes per event"
 REPORT = "a spike reported"  # what the whole model's events cost more because of spikes, per spike
 YARDSTICK = "yardstick of bench-spike"
+PRODUCTS = "crossbar panel, products alone"
+ADC_S8 = "the same with ADC to s8"
+ADC_S16 = "the same with ADC to s16"
+ADC = "ADC of a crossbar panel"  # what the dearer of the two adds
+GAUSSIANS = "4,096 Gaussian numbers"
 
 # name: (unit, program, arguments before the size, small size, large size)
 METRICS = {
@@ -35,10 +40,17 @@ METRICS = {
     "path, 6 spikes per event": ("event", "bench-path", ["count", "6"], 4096, 20480),
     "program 65,536 weights": ("call", "bench-program", ["count", "weights"], 2, 6),
     "open + close": ("call", "bench-program", ["count", "open"], 2, 6),
+    PRODUCTS: ("32 vectors", "bench-infer", ["count", "sums"], 10, 50),
+    ADC_S8: ("32 vectors", "bench-infer", ["count", "adc-s8"], 10, 50),
+    ADC_S16: ("32 vectors", "bench-infer", ["count", "adc-s16"], 10, 50),
+    GAUSSIANS: ("chunk", "bench-infer", ["count", "noise"], 10, 50),
+    "inference 256x256, batch 32": ("call", "bench-infer", ["count", "infer"], 2, 6),
 }
+UNITS = {metric: f"instructions per {row[0]}" for metric, row in METRICS.items()}
+UNITS |= {REPORT: "instructions per spike", ADC: "% of the products"}
 
 # These hold whatever was recorded; the yardstick's is for gcc.
-LIMITS = {KERNEL: 190, REPORT: 45, YARDSTICK: 470}
+LIMITS = {KERNEL: 190, REPORT: 45, YARDSTICK: 470, ADC: 5, GAUSSIANS: 16 * 4096}
 
 
 def skip(reason):
@@ -62,12 +74,17 @@ def measure(bench):
     """Instructions per unit of every metric."""
     measured, spikes = {}, 0
     for metric, (_, program, arguments, small, large) in METRICS.items():
+        if not (bench / program).exists():
+            print(f"{metric}: not measured, {program} was not built")
+            continue
         (count, before), (more, after) = (instructions([str(bench / program), *arguments, str(size)])
                                           for size in (small, large))
         measured[metric] = round((more - count) / (large - small), 1)
         if metric == MODEL_6:
             spikes = (int(after.split()[0]) - int(before.split()[0])) / (large - small)
     measured[REPORT] = round((measured[MODEL_6] - measured[MODEL_0]) / spikes, 1)
+    if PRODUCTS in measured:
+        measured[ADC] = round(100 * max(measured[ADC_S8], measured[ADC_S16]) / measured[PRODUCTS] - 100, 1)
     return measured
 
 
@@ -75,11 +92,10 @@ def judge(measured, recorded, limits):
     """Prints a line per metric; returns the names of those that failed."""
     failed = []
     for metric, count in measured.items():
-        unit = METRICS[metric][0] if metric in METRICS else "spike"
-        bounds = [recorded[metric] * TOLERANCE] if metric in recorded else []
+        bounds = [recorded[metric] * TOLERANCE] if metric in recorded and metric != ADC else []
         bounds += [limits[metric]] if metric in limits else []
         good = not bounds or count <= min(bounds)
-        print(f"{metric:28} {count:12,.1f} instructions per {unit}, recorded {recorded.get(metric, 0):,.1f}, "
+        print(f"{metric:28} {count:12,.1f} {UNITS[metric]}, recorded {recorded.get(metric, 0):,.1f}, "
               f"limit {min(bounds, default=0):,.1f}: {'ok' if good else 'FAIL'}")
         if not good:
             failed.append(metric)

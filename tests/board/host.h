@@ -37,7 +37,10 @@ void host_tail(uint8_t *p, const void *bytes, size_t count);
 bool host_exchange(struct host *host, enum nmlink_op op, size_t size);
 /* The same for the last request again, byte for byte. */
 bool host_repeat(struct host *host);
-/* The status of the reply to the next request of the session; the payload starts at host_payload(). */
+/* The next request of the session; the payload starts at host_payload(). False: there was no reply. What there is must
+ * be OK. */
+bool host_attempt(struct host *host, enum nmlink_op op, size_t size);
+/* The status of the reply to the next request, which there must be. */
 enum nmlink_status host_request(struct host *host, enum nmlink_op op, size_t size);
 
 /* host_call(host, write, WRITE, codes, count, .tile = 1, ...): a request with its tail; the status of the reply. */
@@ -45,6 +48,11 @@ enum nmlink_status host_request(struct host *host, enum nmlink_op op, size_t siz
 	(host_tail(nmlink_put_##name##_request(host_payload(host), &(struct nmlink_##name##_request){__VA_ARGS__}),    \
 		bytes, count),                                                                                         \
 		host_request(host, NMLINK_OP_##NAME, NMLINK_SIZE_##name##_request + (size_t)(count)))
+/* The same, for a board whose power may go: false when there is no reply, else the status is OK. */
+#define host_try(host, name, NAME, bytes, count, ...)                                                                  \
+	(host_tail(nmlink_put_##name##_request(host_payload(host), &(struct nmlink_##name##_request){__VA_ARGS__}),    \
+		bytes, count),                                                                                         \
+		host_attempt(host, NMLINK_OP_##NAME, NMLINK_SIZE_##name##_request + (size_t)(count)))
 /* The reply to it as a struct. */
 #define host_reply(host, name, reply)                                                                                  \
 	ck_assert(nmlink_get_##name##_reply(reply, (host)->payload, (host)->header.size))

@@ -368,6 +368,52 @@ START_TEST(weights_saturate_and_memories_are_ram)
 }
 END_TEST
 
+/* A run of 20 spikes that each make one neuron fire; false: the power went. */
+static bool short_run(struct host *host)
+{
+	const struct nmlink_neuron_record neuron = {.threshold = 1, .enabled = 1};
+	const struct nmlink_input_record spike = {.address = 3};
+	const uint8_t weight = 2;
+	uint8_t neurons[NMLINK_SIZE_neuron_record], spikes[20 * NMLINK_SIZE_input_record], *p = spikes;
+
+	nmlink_put_neuron_record(neurons, &neuron);
+	for (unsigned n = 0; n < 20; n++)
+		p = nmlink_put_input_record(p, &spike);
+	return host_try(host, write, WRITE, &weight, 1, .row = 3, .col = 7, .rows = 1, .cols = 1) &&
+		host_try(host, write_neurons, WRITE_NEURONS, neurons, sizeof(neurons), .first = 7) &&
+		host_try(host, spikes_start, SPIKES_START, NULL, 0, .flags = 0) &&
+		host_try(host, spikes_send, SPIKES_SEND, spikes, sizeof(spikes), .first = 0);
+}
+
+START_TEST(a_power_cut_at_every_action_leaves_a_board_that_works)
+{
+	uint64_t cuts = 0;
+	bool whole;
+
+	do {
+		struct host *host = host_new("spike256", "");
+		struct nmlink_spikes_send_reply reply;
+
+		sim_board_power_cut_after(host->board, cuts);
+		whole = short_run(host);
+		ck_assert_int_eq(sim_board_was_cut(host->board), !whole);
+		if (!whole) {
+			ck_assert(host_repeat(host));
+			ck_assert_uint_eq(host->header.status, NMLINK_ESESSION);
+			ck_assert_int_eq(tinyodin_weight(sim_board_chip(host->board), 3, 7), 0);
+			host_hello(host);
+			ck_assert(short_run(host));
+			cuts++;
+		}
+		ck_assert_uint_eq(host->header.status, NMLINK_OK);
+		host_reply(host, spikes_send, &reply);
+		ck_assert_uint_eq(reply.produced, 20);
+		host_free(host);
+	} while (!whole);
+	ck_assert_uint_eq(cuts, 1 + 1 + 1 + 20 + 20); /* row, neuron, start, events, entries of the queue */
+}
+END_TEST
+
 START_TEST(reset_state_zeroes_potentials_alone)
 {
 	struct host *host = host_new("spike256", "");
@@ -389,7 +435,8 @@ int main(void)
 {
 	const TTest *const tests[] = {recorded_episodes_come_out_event_for_event,
 		random_runs_are_those_of_the_model, outputs_are_pushed_with_stream,
-		weights_saturate_and_memories_are_ram, reset_state_zeroes_potentials_alone};
+		weights_saturate_and_memories_are_ram, a_power_cut_at_every_action_leaves_a_board_that_works,
+		reset_state_zeroes_potentials_alone};
 
 	return run_tests("board-spike", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -61,29 +61,37 @@ START_TEST(descriptors_are_those_of_the_protocol)
 	check_string(dev, descriptors[14], "libnmhal");
 	check_string(dev, descriptors[15], "NMHAL xbar64");
 	check_string(dev, descriptors[16], "SIM-xbar64-0");
-	check_string(dev, 4, "NMHAL nmlink 1");
+	check_string(dev, 4, "NMHAL xbar64");
 	vusb_board_free(dev);
 }
 END_TEST
 
+/* The bytes of PROTOCOL.md, section 1.1. */
 START_TEST(windows_and_browsers_find_what_they_look_for)
 {
 	struct vusb_board *dev = device_new("xbar8");
+	const uint8_t bos[] = {0x05, 0x0f, 0x51, 0x00, 0x03, 0x18, 0x10, 0x05, 0x00, 0x38, 0xb6, 0x08, 0x34, 0xa9, 0x09,
+		0xa0, 0x47, 0x8b, 0xfd, 0xa0, 0x76, 0x88, 0x15, 0xb6, 0x65, 0x00, 0x01, 0x01, 0x00, 0x1c, 0x10, 0x05,
+		0x00, 0xdf, 0x60, 0xdd, 0xd8, 0x89, 0x45, 0xc7, 0x4c, 0x9c, 0xd2, 0x65, 0x9d, 0x9e, 0x64, 0x8a, 0x9f,
+		0x00, 0x00, 0x03, 0x06, 0xa2, 0x00, 0x02, 0x00, 0x18, 0x10, 0x05, 0x00, 0xa7, 0x63, 0x1c, 0x9d, 0xe4,
+		0x52, 0x0b, 0x4f, 0xb1, 0xc8, 0x4e, 0x4d, 0x4c, 0x4e, 0x4b, 0x01, 0x00, 0x01, 0x03, 0x00};
+	const uint8_t head[] = {0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x06, 0xa2, 0x00, 0x14, 0x00, 0x03, 0x00, 'W',
+		'I', 'N', 'U', 'S', 'B', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x84, 0x00, 0x04, 0x00, 0x07, 0x00, 0x2a, 0x00};
+	const char name[] = "DeviceInterfaceGUIDs", guid[] = "{6B3C5A52-8E0B-4C57-9F6D-4E4D48414C01}";
 	uint8_t data[255];
-	int size = control(dev, 0x80, 6, 0x0F00, 0, data, 255);
 
-	ck_assert_int_eq(size, 57);
-	ck_assert_uint_eq(data[2] | data[3] << 8, 57);
-	ck_assert_uint_eq(data[4], 2);
-	ck_assert_uint_eq(data[5 + 24 + 24] | data[5 + 24 + 25] << 8, 162);
-	/* With the request that the descriptor names. */
-	size = control(dev, 0xC0, data[5 + 24 + 26], 0, 7, data, 255);
-	ck_assert_int_eq(size, 162);
-	ck_assert_uint_eq(data[8] | data[9] << 8, 162);
-	ck_assert_mem_eq(data + 14, "WINUSB\0\0", 8);
-	ck_assert_uint_eq(data[30] | data[31] << 8, 132);
+	ck_assert_int_eq(control(dev, 0x80, 6, 0x0F00, 0, data, 255), sizeof(bos));
+	ck_assert_mem_eq(data, bos, sizeof(bos));
+	ck_assert_int_eq(control(dev, 0xC0, 2, 0, 7, data, 255), 162);
+	ck_assert_mem_eq(data, head, sizeof(head));
+	for (size_t n = 0; n < sizeof(name); n++)
+		ck_assert_uint_eq(data[sizeof(head) + 2 * n], (uint8_t)name[n]);
+	ck_assert_uint_eq(data[sizeof(head) + 2 * sizeof(name)], 0x50);
+	for (size_t n = 0; n < sizeof(guid); n++)
+		ck_assert_uint_eq(data[sizeof(head) + 2 * sizeof(name) + 2 + 2 * n], (uint8_t)guid[n]);
 	ck_assert_int_eq(control(dev, 0xC0, 0x77, 0, 7, data, 255), VUSB_BOARD_STALL);
 	ck_assert_int_eq(control(dev, 0xC0, 2, 0, 8, data, 255), VUSB_BOARD_STALL);
+	ck_assert_int_eq(control(dev, 0x41, 3, 0, 1, NULL, 0), VUSB_BOARD_STALL);
 	vusb_board_free(dev);
 }
 END_TEST
@@ -202,17 +210,19 @@ START_TEST(a_bus_reset_ends_the_session_and_disarms)
 	struct nmlink_header header;
 	size_t size;
 
-	for (int replug = 0; replug < 3; replug++) {
+	for (int way = 0; way < 4; way++) {
 		hello(dev);
 		nmlink_put_arm_request(frame + NMLINK_HEADER_SIZE, &(struct nmlink_arm_request){.silence_ms = 60000});
 		send_frame(dev, frame, seal(frame, NMLINK_OP_ARM, 1, NMLINK_SIZE_arm_request));
 		ck_assert(sim_board_armed(vusb_board_board(dev)));
-		if (replug == 0)
+		if (way == 0)
 			vusb_board_reset(dev);
-		else if (replug == 1)
+		else if (way == 1)
 			vusb_board_replug(dev);
-		else
+		else if (way == 2)
 			ck_assert_int_eq(control(dev, 0, 9, 1, 0, NULL, 0), 0);
+		else
+			ck_assert_int_eq(control(dev, 0x41, 3, 0, 0, NULL, 0), 0);
 		ck_assert(!sim_board_armed(vusb_board_board(dev)));
 		ck_assert_uint_eq(recv_frame(dev, reply), 0);
 		send_frame(dev, frame, seal(frame, NMLINK_OP_PING, 2, 0));
@@ -224,12 +234,57 @@ START_TEST(a_bus_reset_ends_the_session_and_disarms)
 }
 END_TEST
 
+/* A payload on its way, as hello() sends one; the reply must be OK. */
+static void request(struct vusb_board *dev, uint8_t *frame, enum nmlink_op op, uint16_t seq, size_t size)
+{
+	static uint8_t reply[HOST_FRAME];
+	struct nmlink_header header;
+	size_t got;
+
+	send_frame(dev, frame, seal(frame, op, seq, size));
+	got = recv_frame(dev, reply);
+	ck_assert_int_eq(nmlink_frame_open(reply, got, &header, nmlink_crc32c), NMLINK_OK);
+	ck_assert_uint_eq(header.status, NMLINK_OK);
+}
+
+START_TEST(events_have_an_endpoint_of_their_own)
+{
+	struct vusb_board *dev = device_new("spike256");
+	struct tinyodin *chip = sim_board_chip(vusb_board_board(dev));
+	const struct tinyodin_neuron neuron = {.threshold = 1, .enabled = true};
+	static uint8_t frame[HOST_FRAME];
+	uint8_t packet[PACKET], *payload = frame + NMLINK_HEADER_SIZE;
+	struct nmlink_header header;
+
+	for (unsigned n = 0; n < 100; n++) {
+		tinyodin_set_neuron(chip, n, &neuron);
+		tinyodin_set_weight(chip, 9, n, 5);
+	}
+	hello(dev);
+	nmlink_put_spikes_start_request(payload, &(struct nmlink_spikes_start_request){.flags = NMLINK_RUN_STREAM});
+	request(dev, frame, NMLINK_OP_SPIKES_START, 1, NMLINK_SIZE_spikes_start_request);
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), VUSB_BOARD_NAK);
+	payload = nmlink_put_spikes_send_request(payload, &(struct nmlink_spikes_send_request){.first = 0});
+	payload = nmlink_put_input_record(payload, &(struct nmlink_input_record){.address = 9});
+	request(dev, frame, NMLINK_OP_SPIKES_SEND, 2, (size_t)(payload - frame) - NMLINK_HEADER_SIZE);
+	/* 100 events of 8 bytes: two packets. */
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), PACKET);
+	nmlink_get_header(&header, packet, NMLINK_HEADER_SIZE);
+	ck_assert_uint_eq(header.flags, NMLINK_FLAG_EVENT);
+	ck_assert_uint_eq(header.size, NMLINK_SIZE_events_reply + 100 * NMLINK_SIZE_output_record);
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), (int)(header.size + NMLINK_OVERHEAD - PACKET));
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_EVENTS, packet), VUSB_BOARD_NAK);
+	ck_assert_int_eq(vusb_board_in(dev, VUSB_BOARD_IN, packet), VUSB_BOARD_NAK);
+	vusb_board_free(dev);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {descriptors_are_those_of_the_protocol,
 		windows_and_browsers_find_what_they_look_for, frames_travel_in_packets,
 		frames_that_are_too_long_are_dropped_and_the_next_is_not, a_board_whose_replies_wait_takes_no_more,
-		a_bus_reset_ends_the_session_and_disarms};
+		a_bus_reset_ends_the_session_and_disarms, events_have_an_endpoint_of_their_own};
 
 	return run_tests("board-usb", tests, sizeof(tests) / sizeof(*tests));
 }

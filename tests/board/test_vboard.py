@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """nmhal-vboard over sockets and pseudo-terminals, with a client that knows the protocol and nothing of the library.
 
-usage: test_vboard.py NMHAL_VBOARD
+usage: test_vboard.py NMHAL_VBOARD COMPLETION_SCRIPT
 """
 import json
 import os
@@ -19,7 +19,7 @@ import unittest
 
 import nmlink_client as nm
 
-VBOARD = ""
+VBOARD = COMPLETION = ""
 FRAMES = 24  # of 60 kB: more than both ends of a socket and the board hold
 WEIGHTS = bytes([1, 2, 3, 0x100 - 4, 5, 6])  # 2 rows of 3
 
@@ -262,7 +262,23 @@ class Board(unittest.TestCase):
         for word in ["xbar1024", "spike256", "noise", "clk_hz"]:
             self.assertIn(word, done.stdout)
 
+    def complete(self, *words):
+        script = ('. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nmhal_vboard "$1"; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script, COMPLETION, VBOARD, *words], stdout=subprocess.PIPE, text=True,
+                              check=True)
+        return done.stdout.split()
+
+    def test_completion(self):
+        self.assertEqual(self.complete("xbar2"), ["xbar256"])
+        self.assertEqual(self.complete("xbar8", "--p"), ["--pty"])
+        self.assertEqual(self.complete("xbar8", "--tcp", ""), [])
+        self.assertIn("spike256", self.complete(""))
+        options = subprocess.run([VBOARD, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        for option in self.complete("--"):
+            self.assertIn(option, options)
+
 
 if __name__ == "__main__":
-    VBOARD = sys.argv.pop(1)
+    VBOARD, COMPLETION = sys.argv.pop(1), sys.argv.pop(1)
     unittest.main()

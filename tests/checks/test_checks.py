@@ -42,7 +42,10 @@ class Includes(Tree):
                 ("drivers/a/a.c", '"a.h"'), ("drivers/a/a.c", '"drivers/common/c.h"'),
                 ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
                 ("tools/probe.c", "<nmhal/nmhal.h>"), ("tools/probe.c", "<jansson.h>"), ("sim/a.c", '"chip.h"'),
-                ("nmlink/a.c", "<stdint.h>"), ("bench/b.c", '"sim/chip.h"'), ("drivers/ftdi/f.c", "<libftdi1/ftdi.h>")]:
+                ("nmlink/a.c", "<stdint.h>"), ("nmlink/a.c", '"frame.h"'),
+                ("examples/firmware/f.c", '"nmlink/frame.h"'), ("drivers/link/l.c", '"nmlink/frame.h"'),
+                ("tools/conformance/c.c", "<nmhal/driver.h>"), ("tools/conformance/c.c", '"nmlink/frame.h"'),
+                ("bench/b.c", '"sim/chip.h"'), ("drivers/ftdi/f.c", "<libftdi1/ftdi.h>")]:
             with self.subTest(name=name, include=include):
                 self.put(name, f"#include {include}\n")
                 self.assertEqual(check_includes.broken_rules(self.root), [])
@@ -52,12 +55,16 @@ class Includes(Tree):
         for name, include in [
                 ("hal/a.c", "<libusb-1.0/libusb.h>"), ("hal/a.c", '"drivers/a/a.h"'), ("hal/a.c", '"../sim/chip.h"'),
                 ("hal/a.c", '"chip.h"'), ("hal/a.c", '"nmlink/frame.h"'), ("nmlink/a.c", "<stdio.h>"),
+                ("nmlink/a.c", "<string.h>"), ("nmlink/a.c", '"sim/chip.h"'), ("nmlink/a.c", "<nmhal/nmhal.h>"),
+                ("examples/firmware/f.c", "<string.h>"), ("examples/firmware/f.c", "<nmhal/nmhal.h>"),
                 ("sim/a.c", '"hal/hal.h"'), ("sim/a.c", "<nmhal/driver.h>"), ("sim/a.c", '"a.h"'),
                 ("drivers/a/a.c", '"hal/hal.h"'), ("drivers/a/a.c", '"drivers/b/b.h"'),
                 ("drivers/common/c.c", '"drivers/b/b.h"'),
                 ("drivers/odin/o.c", "<libftdi1/ftdi.h>"), ("drivers/link/l.c", "<libusb.h>"),
-                ("drivers/odin/o.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),
+                ("drivers/odin/o.c", '"sim/chip.h"'), ("drivers/odin/o.c", '"nmlink/frame.h"'),
+                ("drivers/link/l.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),
                 ("tools/probe.c", '"hal/hal.h"'), ("examples/e.c", "<nmhal/driver.h>"),
+                ("tools/conformance/c.c", '"hal/hal.h"'), ("tools/cmd_a.c", '"nmlink/frame.h"'),
                 ("tests/client/c.c", '"hal.h"'), ("include/nmhal/x.h", "<pthread.h>")]:
             with self.subTest(name=name, include=include):
                 self.put(name, f"int x;\n#  include {include}\n")

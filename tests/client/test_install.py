@@ -17,7 +17,8 @@ COMPILER = sys.argv[4:]
 
 LIBRARY_FILES = {"include/nmhal/nmhal.h", "include/nmhal/analog.h", "include/nmhal/driver.h", "LIB/libnmhal.so",
                  "LIB/libnmhal.so.0", "LIB/pkgconfig/nmhal.pc"}
-TOOL_FILES = {"bin/nmhal-probe", "share/man/man1/nmhal-probe.1", "share/bash-completion/completions/nmhal-probe"}
+TOOL_FILES = {file.format(name) for name in ("nmhal-probe", "nmhal-vboard")
+              for file in ("bin/{}", "share/man/man1/{}.1", "share/bash-completion/completions/{}")}
 
 
 class Install(unittest.TestCase):

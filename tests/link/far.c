@@ -239,7 +239,9 @@ static const struct nmlink_attr_cap attrs[] = {
 	{NMLINK_ATTR_BOOL, 0, 0, 1, NMLINK_TEXT("warm\0\0it is warm")},
 };
 static const struct nmlink_sensor_cap sensors[] = {{-1, NMLINK_TEXT("temperature\0degC\0of the board")}};
-static const struct nmlink_counter_cap counters[] = {{NMLINK_TEXT("pulses\0applied")}, {NMLINK_TEXT("fives\0always 5")}};
+static const struct nmlink_counter_cap counters[] = {
+	{NMLINK_TEXT("pulses\0applied")}, {NMLINK_TEXT("fives\0always 5")},
+};
 
 static void describe(struct far *far)
 {
@@ -333,9 +335,22 @@ static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t siz
 		deliver(far, true, answer, length);
 }
 
-static int say_gone(struct far *far)
+/* What each op of the stream says before it does anything: gone, or woken, once. */
+static int ready(struct far *far)
 {
-	return nmhal_host_fail(far->host, NMHAL_E_GONE, "unplugged, as planned");
+	if (far->gone)
+		return nmhal_host_fail(far->host, NMHAL_E_GONE, "unplugged, as planned");
+	if (!far->woken)
+		return NMHAL_OK;
+	far->woken = false;
+	return nmhal_host_fail(far->host, NMHAL_E_CANCELED, "woken");
+}
+
+static void far_interrupt(void *self)
+{
+	struct far *far = self;
+
+	far->woken = true;
 }
 
 static int far_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
@@ -343,11 +358,14 @@ static int far_send(void *self, const void *buf, size_t size, int64_t deadline_n
 	struct far *far = self;
 	const uint8_t *bytes = buf;
 	uint8_t frame[FAR_FRAME];
+	int status = ready(far);
 	size_t used;
 
 	(void)deadline_ns;
-	if (far->gone)
-		return say_gone(far);
+	if (status != NMHAL_OK)
+		return status;
+	if (far->room && far->count >= far->room)
+		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "no room for another answer");
 	if (!far->bytes) {
 		ck_assert_uint_le(size, far->max_frame);
 		memcpy(frame, bytes, size);
@@ -367,10 +385,11 @@ static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_
 {
 	struct far *far = self;
 	const struct far_frame *frame;
+	int status = ready(far);
 
 	(void)deadline_ns;
-	if (far->gone)
-		return say_gone(far);
+	if (status != NMHAL_OK)
+		return status;
 	if (!far->count && far->has_late[1]) {
 		far->has_late[1] = false;
 		enqueue(far, far->late[1].bytes, far->late[1].size);
@@ -398,10 +417,11 @@ static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_
 static int far_flush(void *self, int64_t deadline_ns)
 {
 	struct far *far = self;
+	int status = ready(far);
 
 	(void)deadline_ns;
-	if (far->gone)
-		return say_gone(far);
+	if (status != NMHAL_OK)
+		return status;
 	far->count = 0;
 	far->taken = 0;
 	far->flushes++;
@@ -415,7 +435,7 @@ static void far_info(void *self, struct nmhal_stream_info *info)
 	info->max_frame = far->bytes ? 0 : FAR_FRAME;
 	info->alignment = 1;
 	info->default_timeout_ms = 5000;
-	info->emulated = 1;
+	info->emulated = !far->real;
 }
 
 static void far_close(void *self)
@@ -426,7 +446,8 @@ static void far_close(void *self)
 }
 
 static const struct nmhal_stream_ops far_ops = {.struct_size = sizeof(struct nmhal_stream_ops), .close = far_close,
-	.info = far_info, .send = far_send, .recv = far_recv, .flush = far_flush};
+	.info = far_info, .send = far_send, .recv = far_recv, .flush = far_flush,
+	.interrupt = far_interrupt};
 
 static struct far *far_next; /* of the link's next open */
 
@@ -468,10 +489,15 @@ nmhal_context *far_context_with(const struct nmhal_context_params *params)
 	return ctx;
 }
 
-int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev)
+int far_try_open_as(nmhal_context *ctx, const char *uri, struct far *far, nmhal_device **dev)
 {
 	far_next = far;
-	return nmhal_device_open(ctx, "far:,session=0x1234abcd", NULL, dev);
+	return nmhal_device_open(ctx, uri, NULL, dev);
+}
+
+int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev)
+{
+	return far_try_open_as(ctx, "far:,session=0x1234abcd", far, dev);
 }
 
 nmhal_device *far_open(nmhal_context *ctx, struct far *far)

@@ -38,6 +38,8 @@ struct far {
 	size_t piece;        /* bytes that one recv gives at most; 0: as many as there are */
 	uint32_t max_frame;
 	uint16_t window;
+	size_t room;         /* frames that wait for the host before send() fails; 0: as many as fit */
+	bool real;           /* says that it is no emulator */
 	bool small;          /* a board that has only weights */
 	far_hook_fn hook;
 	void *user;
@@ -48,6 +50,7 @@ struct far {
 	unsigned executed[256];     /* by opcode below 256, each time the hardware did it */
 	uint64_t pulses;            /* applied to cells */
 	bool closed, gone;          /* gone: every call says so; a test may set it */
+	bool woken;                 /* by an interrupt: the next op of the stream says CANCELED */
 	unsigned flushes;
 
 	struct nmhal_host *host;
@@ -80,6 +83,8 @@ void far_push(struct far *far, const uint8_t *frame, size_t size);
 size_t far_frame(struct far *far, uint8_t *frame, const struct nmlink_header *header, const void *payload);
 nmhal_context *far_context(void);
 nmhal_context *far_context_with(const struct nmhal_context_params *params);
+int far_try_open_as(nmhal_context *ctx, const char *uri, struct far *far, nmhal_device **dev);
+/* As a board whose first session has the number 0x1234abcd. */
 int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev);
 /* Opens, or fails the test. */
 nmhal_device *far_open(nmhal_context *ctx, struct far *far);

@@ -275,6 +275,21 @@ START_TEST(an_interrupt_ends_the_call_and_tells_the_board)
 }
 END_TEST
 
+/* Whoever hears of an interrupt first, the library or the stream: it ends one call. */
+START_TEST(a_stream_that_was_woken_ends_no_other_call)
+{
+	nmhal_device_interrupt(dev);
+	ck_refused(infer(1, 0), NMHAL_E_CANCELED, "interrupted");
+	ck_assert(far.woken);
+	ck_ok(infer(64, 0));
+	ck_assert(!far.woken);
+	nmlink_core_bus_reset(&far.core);
+	ck_assert_int_eq(infer(1, 0), NMHAL_E_IO);
+	far.woken = true; /* met by the flush before HELLO */
+	ck_ok(infer(1, 0));
+}
+END_TEST
+
 START_TEST(an_interrupted_run_is_stopped_on_the_board)
 {
 	const struct nmhal_event in[] = {{.address = 7}};
@@ -542,6 +557,7 @@ int main(void)
 	tcase_add_test(tcase, what_was_done_before_the_deadline_stays_done_once);
 	tcase_add_test(tcase, a_batch_at_its_deadline_leaves_the_wire_clean);
 	tcase_add_test(tcase, an_interrupt_ends_the_call_and_tells_the_board);
+	tcase_add_test(tcase, a_stream_that_was_woken_ends_no_other_call);
 	tcase_add_test(tcase, an_interrupted_run_is_stopped_on_the_board);
 	tcase_add_test(tcase, unplugged_at_any_frame_it_is_gone);
 	tcase_add_test(tcase, endless_nonsense_ends_at_the_deadline);

@@ -127,7 +127,7 @@ static void put_text(uint16_t tag, const char *text)
 	do {                                                                                                           \
 		const struct nmlink_##name##_cap cap = {__VA_ARGS__};                                                  \
 		uint8_t value[NMLINK_SIZE_##name##_cap];                                                               \
-                                                                                                                       \
+\
 		nmlink_put_##name##_cap(value, &cap);                                                                  \
 		put_record(NMLINK_TAG_##NAME, value, sizeof(value));                                                   \
 	} while (0)
@@ -281,6 +281,25 @@ START_TEST(sizes_of_hello_are_bounded)
 }
 END_TEST
 
+/* Sixty-four frames of 1 MiB are more than the library keeps; a smaller window does. */
+START_TEST(the_largest_frames_and_window_open)
+{
+	struct episode result;
+	nmhal_device *dev;
+
+	hello.window = 64;
+	hello.max_frame = 1u << 20;
+	far_init(&far);
+	far.bytes = true;
+	far.window = 64;
+	far.hook = lie;
+	dev = far_open(ctx, &far);
+	episode_run(dev, &result);
+	ck_assert_msg(!result.failed, "%s", nmhal_last_error());
+	nmhal_device_unref(dev);
+}
+END_TEST
+
 START_TEST(another_version_is_named)
 {
 	lie_version = 2;
@@ -420,6 +439,7 @@ int main(void)
 	tcase_add_test(tcase, opcodes_and_records_must_agree);
 	tcase_add_test(tcase, lists_are_checked_and_bounded);
 	tcase_add_test(tcase, sizes_of_hello_are_bounded);
+	tcase_add_test(tcase, the_largest_frames_and_window_open);
 	tcase_add_test(tcase, another_version_is_named);
 	tcase_add_test(tcase, any_records_open_or_are_refused_with_a_sentence);
 	tcase_add_test(tcase, any_answers_are_survived);

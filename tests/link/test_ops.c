@@ -222,7 +222,8 @@ START_TEST(attributes_sensors_and_counters_are_the_boards)
 	ck_assert_int_eq(value, 50);
 	ck_refused(nmhal_attr_set_int(dev, "gain", 51), NMHAL_E_INVALID, "-5..50");
 	far.attrs[0] = 51;
-	ck_refused(nmhal_attr_get_int(dev, "gain", &value), NMHAL_E_PROTOCOL, "answered 51 for 'gain'");
+	ck_refused(nmhal_attr_get_int(dev, "gain", &value), NMHAL_E_PROTOCOL,
+		"get attribute 'gain': the board answered 51, its range is -5..50");
 	ck_ok(nmhal_sensor_get(dev, "temperature", &value, 0));
 	ck_assert_int_eq(value, -300);
 	ck_assert_uint_eq(far_counter(dev, "fives"), 5);
@@ -314,6 +315,9 @@ START_TEST(pulses_need_arming_and_keep_limits)
 	op.voltage_uv = 2600000;
 	ck_refused(nmhal_cell_pulse(dev, &op, &applied), NMHAL_E_LIMIT, "ELIMIT, detail 2500000");
 	op.voltage_uv = 1000000;
+	op.width_ns = op.gap_ns = op.pulses = UINT32_MAX;
+	ck_refused(nmhal_cell_pulse(dev, &op, &applied), NMHAL_E_LIMIT, "ELIMIT");
+	op.gap_ns = op.pulses = 1;
 	op.width_ns = 1;
 	ck_refused(nmhal_cell_pulse(dev, &op, &applied), NMHAL_E_INVALID, "ERANGE");
 	ck_ok(nmhal_disarm(dev, 0));

@@ -125,23 +125,58 @@ END_TEST
 
 START_TEST(first_code_outside)
 {
-	int32_t line[6] = {-8, 7, 0, 7, -8, 1};
+	int32_t line[6] = {-8, 7, 0, 7, -8, 1}, wide[6];
 
-	ck_assert_uint_eq(nm_codes_outside(line, 6, -8, 7), 6);
-	ck_assert_uint_eq(nm_codes_outside(line, 0, -8, 7), 0);
+	ck_assert_uint_eq(nm_codes_outside(line, NMHAL_CODE_I32, 0, 6, -8, 7, wide), 6);
+	ck_assert_uint_eq(nm_codes_outside(line, NMHAL_CODE_I32, 0, 0, -8, 7, wide), 0);
 	line[5] = 8;
-	ck_assert_uint_eq(nm_codes_outside(line, 6, -8, 7), 5);
+	ck_assert_uint_eq(nm_codes_outside(line, NMHAL_CODE_I32, 0, 6, -8, 7, wide), 5);
 	line[3] = INT32_MIN;
-	ck_assert_uint_eq(nm_codes_outside(line, 6, -8, 7), 3);
+	ck_assert_uint_eq(nm_codes_outside(line, NMHAL_CODE_I32, 0, 6, -8, 7, wide), 3);
 	line[0] = INT32_MAX;
-	ck_assert_uint_eq(nm_codes_outside(line, 6, -8, 7), 0);
+	ck_assert_uint_eq(nm_codes_outside(line, NMHAL_CODE_I32, 0, 6, -8, 7, wide), 0);
+}
+END_TEST
+
+/* Each place of lines that are shorter and longer than what is looked at together, each type, each side. */
+START_TEST(one_code_outside_is_found_wherever_it_is)
+{
+	static int8_t i8[100];
+	static int16_t i16[100];
+	static int32_t i32[100], wide[100];
+
+	for (uint32_t count = 1; count < 100; count += 7) {
+		for (uint32_t place = 0; place < count; place++) {
+			for (int bad = -8; bad <= 8; bad += 16) {
+				i8[place] = (int8_t)bad;
+				i16[place] = (int16_t)bad;
+				i32[place] = bad;
+				ck_assert_uint_eq(nm_codes_outside(i8, NMHAL_CODE_I8, 0, count, -7, 7, wide), place);
+				ck_assert_int_eq(wide[place], bad);
+				ck_assert_uint_eq(nm_codes_outside(i16, NMHAL_CODE_I16, 0, count, -7, 7, wide), place);
+				ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 0, count, -7, 7, wide), place);
+				ck_assert_uint_eq(nm_codes_outside(i8, NMHAL_CODE_I8, 0, count, -8, 900, wide), count);
+			}
+			i8[place] = 0;
+			i16[place] = 0;
+			i32[place] = 0;
+		}
+	}
+	ck_assert_uint_eq(nm_codes_outside(i8, NMHAL_CODE_I8, 0, 5, 128, 1000, wide), 0);
+	ck_assert_uint_eq(nm_codes_outside(i16, NMHAL_CODE_I16, 0, 5, 0, 100000, wide), 5);
+	i32[40] = INT32_MAX;
+	i32[41] = INT32_MIN;
+	ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 0, 99, -7, 7, wide), 40);
+	ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 41, 9, -7, 7, wide), 0);
+	ck_assert_uint_eq(nm_codes_outside(i32, NMHAL_CODE_I32, 0, 99, INT32_MIN, INT32_MAX, wide), 99);
+	i32[40] = i32[41] = 0;
 }
 END_TEST
 
 int main(void)
 {
 	const TTest *const tests[] = {regions_are_filled_in, regions_outside_are_named, types_must_hold_the_range,
-		strides, round_trip_of_each_type, first_code_outside};
+		strides, round_trip_of_each_type, first_code_outside, one_code_outside_is_found_wherever_it_is};
 
 	return run_tests("codes", tests, sizeof(tests) / sizeof(*tests));
 }

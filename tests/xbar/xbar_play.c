@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plays calls on the crossbar model, one a line, from standard input, and prints a line for each: what test_reference.py
- * compares. Numbers are decimal; codes are two hexadecimal digits each, without blanks between.
+ * Plays calls on the crossbar model, one a line, from standard input, and prints a line for each: what
+ * test_reference.py compares. Numbers are decimal; codes are two hexadecimal digits each, without blanks between.
  *
  * new PROFILE SEED NOISE FULL          custom TILES ROWS COLS MAX QUANTA ADC LSB SEED NOISE FULL
  * write TILE ROW COL ROWS COLS CODES   read TILE ROW COL ROWS COLS USE   add TILE ROW COL DELTA
  * time SECONDS                         infer TILE ROW COL ROWS COLS TRANSPOSED SERIAL BATCH FIRST CODES
  * pulse TILE ROW COL SIDE UV NS COUNT  sense TILE ROW COL SIDE USE AVERAGES
  * sweep TILE ROW COL SIDE UV NS USE
+ * And the arithmetic below, whose results are the bits of floats: normals SEED WORD LINE USE (16 numbers of an output
+ * panel), ln X, exp X (X: bits of a float).
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/xbar.h"
+#include "sim/xbar_core.h"
+#include "sim/xbar_math.h"
 
 struct player {
 	struct xbar *xbar;
@@ -219,12 +222,39 @@ static void play_sweep(struct player *player)
 	printf("%" PRId32 "\n", xbar_current(player->xbar, &at, voltage_uv, width_ns, strtoull(word(), NULL, 10)));
 }
 
+static void play_normals(struct player *player)
+{
+	float add[2 * XBAR_PANEL], offset[XBAR_PANEL] = {0};
+	struct xbar_noise noise = {.vectors = 2, .floor = 1, .offset = offset, .add = add};
+
+	noise.seed = strtoull(word(), NULL, 10);
+	noise.counter_word = (uint32_t)number();
+	noise.line = (uint32_t)number();
+	noise.first_vector = strtoull(word(), NULL, 10);
+	player->xbar->kernel->noise(&noise);
+	print_bytes(add, sizeof(add));
+	printf("\n");
+}
+
+static void play_ln(struct player *player)
+{
+	(void)player;
+	printf("%" PRIu32 "\n", xbar_float_bits(xbar_log(xbar_float_of((uint32_t)number()))));
+}
+
+static void play_exp(struct player *player)
+{
+	(void)player;
+	printf("%" PRIu32 "\n", xbar_float_bits(xbar_exp(xbar_float_of((uint32_t)number()))));
+}
+
 static const struct {
 	const char *name;
 	void (*play)(struct player *player);
 } commands[] = {
 	{"new", play_new}, {"custom", play_custom}, {"write", play_write}, {"read", play_read}, {"add", play_add},
 	{"time", play_time}, {"infer", play_infer}, {"pulse", play_pulse}, {"sense", play_sense}, {"sweep", play_sweep},
+	{"normals", play_normals}, {"ln", play_ln}, {"exp", play_exp},
 };
 
 static void play(struct player *player, const char *name)
