@@ -184,10 +184,10 @@ struct nmhal_stream {
 
 /** A kind of USB device that a link opens: the one source of the udev rules. */
 struct nmhal_usb_id {
-	uint16_t vendor, product; /**< vendor 0 ends a table */
+	uint16_t vendor, product; /**< vendor 0: any device with an interface whose string begins with name */
 	uint32_t reserved;
 	const char *name;         /**< begin of the product string a board must have, "NMHAL"; NULL: any */
-	const char *summary;      /**< "FT2232H" */
+	const char *summary;      /**< "FT2232H"; NULL ends a table */
 };
 
 /** How commands travel. */
