@@ -175,6 +175,10 @@ struct nmhal_stream_ops {
 	int (*recv)(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns);
 	/** Drops what an earlier session left in the pipe. */
 	int (*flush)(void *self, int64_t deadline_ns);
+	/**
+	 * As of a bus. Whether an op that was woken ends, nmhal_host_poll() says: the interrupt may have ended a call
+	 * before it.
+	 */
 	void (*interrupt)(void *self);
 };
 struct nmhal_stream {
