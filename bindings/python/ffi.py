@@ -16,11 +16,13 @@ FUNCTIONS = r"struct nmhal_functions \{.*?\};|NMHAL_API [^;]*?nmhal_driver_\w*fu
             r"|NMHAL_API [^;]*?nmhal_context_add_driver\([^;]*;"
 NOT_CONSTANTS = re.compile(r"NMHAL_(API|MUST_CHECK|.*_H|.*_INIT)$")
 
-# Called by a device whose functions are Python's; user is a handle of its object.
+# Called by a device whose functions are Python's, user is a handle of its object; and guard.h.
 CALLBACKS = """
 extern "Python" int nmhal_py_multiply(void *user, const float *w, const float *x, float *y, unsigned out, unsigned in);
 extern "Python" int nmhal_py_add(void *user, const float *w, const float *dw, float *w_new, unsigned n);
 extern "Python" int nmhal_py_write(void *user, float *w, unsigned out, unsigned in);
+int nmhal_py_guard(nmhal_device **devs, size_t count);
+void nmhal_py_unguard(void);
 """
 
 
@@ -52,7 +54,7 @@ def main():
     include, output = pathlib.Path(sys.argv[1]), sys.argv[2]
     ffi = cffi.FFI()
     ffi.cdef(declarations(include))
-    ffi.set_source("nmhal._nmhal", "#include <nmhal/driver.h>")
+    ffi.set_source("nmhal._nmhal", '#include <nmhal/driver.h>\n#include "bindings/python/guard.h"')
     ffi.emit_c_code(output)
 
 

@@ -1,5 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""libnmhal in Python."""
-from ._nmhal import ffi, lib
+"""libnmhal in Python: neuromorphic crossbar boards and their bit-accurate emulators.
 
-__version__ = "{}.{}.{}".format(*((lib.nmhal_version() >> shift) & 255 for shift in (16, 8, 0)))
+    import nmhal
+    with nmhal.open("sim:tinyodin") as dev:
+        array = nmhal.Array(dev, 10, 64)
+        y = array.matmul(w, x)           # w [10, 64], x [batch, 64]: ordinary arrays
+
+Nothing of a framework is imported here; nmhal.jax is imported by name. docs/python.md.
+"""
+from ._array import Array, ArrayStats, Place, Quality
+from ._device import (EVENT, LEAK_ALL, LEAK_ONE, NEURON, PROCESSED, SPIKE, VIRTUAL, Attributes, Caps, Context, Device,
+                      DeviceInfo, ProgramReport, Run, enumerate_devices, open)
+from ._errors import (AccessError, AgainError, BusyError, CanceledError, DeadlineError, Error, GoneError, InterlockError,
+                      InternalError, InvalidError, LimitError, NoDeviceError, NoMemoryError, OverrunError,
+                      ProtocolError, StateError, TransferError, UnsupportedError, VerifyError, VersionError)
+from ._nmhal import lib as _lib
+
+__version__ = ".".join(str(_lib.nmhal_version() >> shift & 255) for shift in (16, 8, 0))
+__all__ = [name for name in dir() if not name.startswith("_")]
