@@ -97,12 +97,26 @@ int nm_attr_check(const struct nmhal_device *dev, const char *key, const struct 
 	return status ? status : check_value(dev, &dev->lists.attrs[*index], value);
 }
 
+static int check_growth(struct nmhal_device *dev, size_t index, int64_t integer, int64_t deadline_ns)
+{
+	const struct nmhal_attr_info *attr = &dev->lists.attrs[index];
+	struct nmhal_attr_value now = {.struct_size = sizeof now, .type = attr->type};
+	int status = dev->ops.attr_get(dev->self, index, &now, deadline_ns);
+
+	if (status || integer >= now.integer)
+		return status;
+	return nm_fail(dev->uri, NMHAL_E_INVALID, "set attribute '%s' to %lld: it is %lld and only grows", attr->key,
+		(long long)integer, (long long)now.integer);
+}
+
 int nm_attr_set_locked(struct nmhal_device *dev, const char *key, const struct nmhal_attr_value *value,
 	int64_t deadline_ns)
 {
 	size_t index;
 	int status = nm_attr_check(dev, key, value, &index);
 
+	if (!status && dev->lists.attrs[index].flags & NMHAL_ATTR_GROWS)
+		status = check_growth(dev, index, value->integer, deadline_ns);
 	return status ? status : dev->ops.attr_set(dev->self, index, value, deadline_ns);
 }
 

@@ -6,15 +6,18 @@
  *   NMLINK_SIZE_write_request        bytes of the fixed fields
  *   nmlink_get_write_request()       payload -> struct; false when the payload is shorter than the fixed fields;
  *                                    tail points into the payload
+ *   nmlink_take_write_request()      the same, when it is known that the fields are there
  *   nmlink_put_write_request()       fixed fields -> payload; returns where the tail goes (tail and tail_size of the
  *                                    struct are not looked at)
  *
- * likewise ..._reply, and ..._cap for a capability record. Freestanding C99.
+ * likewise ..._reply, and ..._cap for the value of a capability record. Records of tails (struct nmlink_cell_record)
+ * and groups of fields (struct nmlink_limits) have a fixed size: no tail, nothing to fail. Freestanding C99.
  */
 #ifndef NMLINK_CODEC_H
 #define NMLINK_CODEC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "messages.h"
@@ -101,30 +104,42 @@ static inline uint8_t *nmlink_store_s64(uint8_t *p, int64_t value)
 #define NMLINK_TYPE_s64 int64_t
 
 #define NMLINK_FIELD_MEMBER(type, name, text) NMLINK_TYPE_##type name;
-#define NMLINK_FIELD_SIZE(type, name, text)   +(uint32_t)sizeof(NMLINK_TYPE_##type)
+#define NMLINK_FIELD_BYTES(type, name, text)  uint8_t name[sizeof(NMLINK_TYPE_##type)];
 #define NMLINK_FIELD_GET(type, name, text)                                                                             \
 	m->name = nmlink_load_##type(p);                                                                               \
 	p += sizeof(NMLINK_TYPE_##type);
 #define NMLINK_FIELD_PUT(type, name, text) p = nmlink_store_##type(p, m->name);
 #define NMLINK_NO_TAIL(text)
 
-/* One record: LIST is a field list of messages.h, `record` the name in structs and functions. */
-#define NMLINK_RECORD(record, LIST)                                                                                    \
+/* The bytes of LIST, a list of FIELDs with or without a TAIL (the variable arguments take care of the latter). */
+#define NMLINK_LAYOUT(record, ...)                                                                                     \
+	struct nmlink_##record##_bytes {                                                                               \
+		__VA_ARGS__                                                                                            \
+		uint8_t tail[1];                                                                                       \
+	};                                                                                                             \
+	enum { NMLINK_SIZE_##record = offsetof(struct nmlink_##record##_bytes, tail) };
+
+/* A payload or the value of a capability: LIST is a field list of messages.h, `record` the name in structs. */
+#define NMLINK_PAYLOAD(record, LIST)                                                                                   \
+	NMLINK_LAYOUT(record, LIST(NMLINK_FIELD_BYTES, NMLINK_NO_TAIL))                                                \
 	struct nmlink_##record {                                                                                       \
 		LIST(NMLINK_FIELD_MEMBER, NMLINK_NO_TAIL)                                                              \
 		const uint8_t *tail;                                                                                   \
 		uint32_t tail_size;                                                                                    \
 	};                                                                                                             \
-	enum { NMLINK_SIZE_##record = 0 LIST(NMLINK_FIELD_SIZE, NMLINK_NO_TAIL) };                                     \
+	static inline void nmlink_take_##record(struct nmlink_##record *m, const uint8_t *p, uint32_t size)            \
+	{                                                                                                              \
+		LIST(NMLINK_FIELD_GET, NMLINK_NO_TAIL)                                                                 \
+		m->tail = p;                                                                                           \
+		m->tail_size = size - NMLINK_SIZE_##record;                                                            \
+	}                                                                                                              \
 	static inline bool nmlink_get_##record(struct nmlink_##record *m, const uint8_t *p, uint32_t size)             \
 	{                                                                                                              \
 		const uint32_t fixed = NMLINK_SIZE_##record;                                                           \
-                                                                                                                       \
+\
 		if (size < fixed)                                                                                      \
 			return false;                                                                                  \
-		LIST(NMLINK_FIELD_GET, NMLINK_NO_TAIL)                                                                 \
-		m->tail = p;                                                                                           \
-		m->tail_size = size - fixed;                                                                           \
+		nmlink_take_##record(m, p, size);                                                                      \
 		return true;                                                                                           \
 	}                                                                                                              \
 	static inline uint8_t *nmlink_put_##record(uint8_t *p, const struct nmlink_##record *m)                        \
@@ -134,43 +149,78 @@ static inline uint8_t *nmlink_store_s64(uint8_t *p, int64_t value)
 		return p;                                                                                              \
 	}
 
-#define NMLINK_MESSAGE_RECORDS(name, NAME, code, class, text)                                                          \
-	NMLINK_RECORD(name##_request, NMLINK_##name##_REQUEST)                                                         \
-	NMLINK_RECORD(name##_reply, NMLINK_##name##_REPLY)
-#define NMLINK_CAP_RECORD(name, NAME, tag, text) NMLINK_RECORD(name##_cap, NMLINK_##name##_CAP)
-#define NMLINK_HEADER_LIST(FIELD, TAIL)          NMLINK_HEADER(FIELD)
+/* Fields alone, of fixed size: both ways return where they ended. */
+#define NMLINK_PLAIN(record, LIST)                                                                                     \
+	NMLINK_LAYOUT(record, LIST(NMLINK_FIELD_BYTES))                                                                \
+	struct nmlink_##record {                                                                                       \
+		LIST(NMLINK_FIELD_MEMBER)                                                                              \
+	};                                                                                                             \
+	static inline const uint8_t *nmlink_get_##record(struct nmlink_##record *m, const uint8_t *p)                  \
+	{                                                                                                              \
+		LIST(NMLINK_FIELD_GET)                                                                                 \
+		return p;                                                                                              \
+	}                                                                                                              \
+	static inline uint8_t *nmlink_put_##record(uint8_t *p, const struct nmlink_##record *m)                        \
+	{                                                                                                              \
+		LIST(NMLINK_FIELD_PUT)                                                                                 \
+		return p;                                                                                              \
+	}
 
-NMLINK_RECORD(header, NMLINK_HEADER_LIST)
-NMLINK_RECORD(error, NMLINK_ERROR)
-NMLINK_MESSAGES(NMLINK_MESSAGE_RECORDS)
-NMLINK_CAPS(NMLINK_CAP_RECORD)
+#define NMLINK_MESSAGE_CODECS(name, NAME, code, class, text)                                                           \
+	NMLINK_PAYLOAD(name##_request, NMLINK_##name##_REQUEST)                                                        \
+	NMLINK_PAYLOAD(name##_reply, NMLINK_##name##_REPLY)
+#define NMLINK_CAP_CODECS(name, NAME, tag, text)    NMLINK_PAYLOAD(name##_cap, NMLINK_##name##_CAP)
+#define NMLINK_RECORD_CODECS(name, NAME, text)      NMLINK_PLAIN(name##_record, NMLINK_##name##_RECORD)
+#define NMLINK_HEADER_LIST(FIELD, TAIL)             NMLINK_HEADER(FIELD)
 
-#define NMLINK_STATUS_ENUM(name, number, text)              NMLINK_##name = number,
-#define NMLINK_OP_ENUM(name, NAME, code, class, text)       NMLINK_OP_##NAME = code,
-#define NMLINK_CAP_ENUM(name, NAME, tag, text)              NMLINK_TAG_##NAME = tag,
+NMLINK_PAYLOAD(header, NMLINK_HEADER_LIST)
+NMLINK_PAYLOAD(error, NMLINK_ERROR)
+NMLINK_MESSAGES(NMLINK_MESSAGE_CODECS)
+NMLINK_CAPS(NMLINK_CAP_CODECS)
+NMLINK_RECORDS(NMLINK_RECORD_CODECS)
+/* Groups of fields that several messages have. */
+NMLINK_PLAIN(rectangle, NMLINK_RECTANGLE)
+NMLINK_PLAIN(limits, NMLINK_LIMITS)
+NMLINK_PLAIN(cell, NMLINK_CELL)
+NMLINK_PLAIN(ramp, NMLINK_RAMP)
+NMLINK_PLAIN(ramped, NMLINK_RAMPED)
+
+/* Where a field stands in its payload: the detail of EARG and ERANGE. */
+#define NMLINK_OFFSET(record, field) ((uint32_t)offsetof(struct nmlink_##record##_bytes, field))
+
+#define NMLINK_STATUS_ENUM(name, number, text)        NMLINK_##name = number,
+#define NMLINK_OP_ENUM(name, NAME, code, class, text) NMLINK_OP_##NAME = code,
+#define NMLINK_CAP_ENUM(name, NAME, tag, text)        NMLINK_TAG_##NAME = tag,
 enum nmlink_status { NMLINK_STATUSES(NMLINK_STATUS_ENUM) };
 enum nmlink_op { NMLINK_MESSAGES(NMLINK_OP_ENUM) };
 enum nmlink_tag { NMLINK_CAPS(NMLINK_CAP_ENUM) };
 
-/* ---- records of tails -------------------------------------------------------------------------------------------- */
+/* ---- numbers of fields ------------------------------------------------------------------------------------------- */
 
-#define NMLINK_CELL_RECORD_SIZE   6u
-#define NMLINK_NEURON_RECORD_SIZE 16u
-#define NMLINK_EVENT_RECORD_SIZE  8u
-#define NMLINK_POINT_RECORD_SIZE  8u
-#define NMLINK_CAP_HEAD_SIZE      4u /* tag and size of a capability record */
+#define NMLINK_CAP_HEAD_SIZE 4u /* tag and size of a capability record */
+#define NMLINK_ERROR_TEXT    64u
+#define NMLINK_IDENTITY_TEXT 31u
 
-#define NMLINK_INFER_TRANSPOSED   1u
-#define NMLINK_INFER_BIT_SERIAL   2u
-#define NMLINK_RUN_BACK_TO_BACK   1u
-#define NMLINK_RUN_STREAM         2u
+#define NMLINK_INFER_TRANSPOSED    1u
+#define NMLINK_INFER_BIT_SERIAL    2u
+#define NMLINK_RUN_BACK_TO_BACK    1u
+#define NMLINK_RUN_STREAM          2u
 #define NMLINK_SPIKES_LEAK         1u
 #define NMLINK_SPIKES_VIRTUAL      2u
 #define NMLINK_SPIKES_BACK_TO_BACK 4u
 #define NMLINK_SPIKES_STREAM       8u
+#define NMLINK_INPUT_SPIKE         0u
+#define NMLINK_INPUT_VIRTUAL       1u
+#define NMLINK_INPUT_LEAK_ALL      2u
+#define NMLINK_INPUT_LEAK_ONE      3u
 #define NMLINK_ADDRESS_PROCESSED   0x8000u
+#define NMLINK_NO_INPUT            0xFFFFFFFFu
+#define NMLINK_NOT_COUNTED         UINT64_MAX
+#define NMLINK_ATTR_BOOL           1u
+#define NMLINK_ATTR_INTEGER        2u
 #define NMLINK_ATTR_WRITABLE       1u
 #define NMLINK_ATTR_SAVED          2u
+#define NMLINK_ATTR_GROWS          4u
 #define NMLINK_SAFETY_INTERLOCK    1u
 
 #endif

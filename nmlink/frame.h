@@ -25,11 +25,11 @@ uint32_t nmlink_frame_seal(uint8_t *frame, const struct nmlink_header *header, n
  */
 enum nmlink_status nmlink_frame_open(const uint8_t *frame, size_t size, struct nmlink_header *header, nmlink_crc_fn crc);
 
-/* ---- byte streams: COBS, a frame ends with a zero byte ------------------------------------------------------------ */
+/* ---- byte streams: COBS, a frame ends with a zero byte ----------------------------------------------------------- */
 
 /* Bytes that a frame of `size` bytes can become, with the zero byte at its end. */
 #define NMLINK_COBS_SIZE(size) ((size) + (size) / 254u + 2u)
-/* Encodes size bytes into out[NMLINK_COBS_SIZE(size)], zero byte included; returns how many. in and out do not overlap. */
+/* Encodes size bytes into out[NMLINK_COBS_SIZE(size)], zero byte included; returns how many. No overlap. */
 size_t nmlink_cobs_encode(uint8_t *out, const uint8_t *in, size_t size);
 
 /* Takes frames out of a stream of bytes. Zeroed, with buffer and capacity set, to begin. */

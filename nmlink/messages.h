@@ -3,8 +3,8 @@
  * The messages of nmlink, once: opcodes, fields, status codes, capability records. Structs, codecs (codec.h), printers
  * (print.c) and the tables of PROTOCOL.md are all made from these lists. A new message is one row and its two lists.
  *
- * FIELD(type, name, text) is a fixed field, little-endian, without padding, in this order; TAIL(text) says what the rest
- * of the payload is. Types: u8 u16 u32 u64 s8 s16 s32 s64.
+ * FIELD(type, name, text) is a fixed field, little-endian, without padding, in this order; TAIL(text) says what the
+ * rest of the payload is. Types: u8 u16 u32 u64 s8 s16 s32 s64.
  */
 #ifndef NMLINK_MESSAGES_H
 #define NMLINK_MESSAGES_H
@@ -22,7 +22,7 @@
 	FIELD(u16, session, "low half of the session number; 0 in HELLO requests")                                     \
 	FIELD(u32, size, "bytes of payload")                                                                           \
 	FIELD(u16, status, "of a reply; 0 in requests and events")                                                     \
-	FIELD(u16, credits, "of a reply: requests the board can take beyond this one; 0 in requests and events")
+	FIELD(u16, credits, "of a reply: requests a host may have unanswered from now on, at least 1; else 0")
 
 #define NMLINK_HEADER_SIZE  16u
 #define NMLINK_CRC_SIZE     4u /* CRC-32C of header and payload, after the payload */
@@ -73,7 +73,7 @@
 	MESSAGE(hello, HELLO, 0x0001, LINK, "begins a session")                                                        \
 	MESSAGE(caps, CAPS, 0x0002, READ, "reads the capability records")                                              \
 	MESSAGE(ping, PING, 0x0003, READ, "sends the tail back; also what keeps an armed board armed")                 \
-	MESSAGE(abort, ABORT, 0x0004, LINK, "URGENT: ends the running request and drops the queue with EABORTED")      \
+	MESSAGE(abort, ABORT, 0x0004, LINK, "URGENT: requests before its seq that are not done end with EABORTED")     \
 	MESSAGE(restart, RESTART, 0x0005, STATE, "brings the board to the state after power-up; weights stay")         \
 	MESSAGE(write, WRITE, 0x0010, STATE, "programs a rectangle of weights")                                        \
 	MESSAGE(read, READ, 0x0011, READ, "reads a rectangle of weights back")                                         \
@@ -103,14 +103,50 @@
 	MESSAGE(reset_cell, RESET_CELL, 0x0062, STATE, "ramps RESET pulses until it is at most the target")            \
 	MESSAGE(pulse_cell, PULSE_CELL, 0x0063, STATE, "applies a train of equal pulses to one cell")                  \
 	MESSAGE(read_conductance, READ_CONDUCTANCE, 0x0064, READ, "reads conductances at read level")                  \
-	MESSAGE(sweep_cell, SWEEP_CELL, 0x0065, STATE, "staircase of voltages on one cell; the board keeps the points") \
+	MESSAGE(sweep_cell, SWEEP_CELL, 0x0065, STATE, "staircase of voltages on a cell; the board keeps the points")  \
 	MESSAGE(read_sweep, READ_SWEEP, 0x0066, READ, "reads points of the last sweep")
 
 /* Opcodes that others may not use: on-board sequences (loops, conditional jumps) of a later minor version. */
 #define NMLINK_SEQUENCE_FIRST 0x0070u
 #define NMLINK_SEQUENCE_LAST  0x007Fu
-/* Opcodes of vendors; PROTOCOL.md says how one is registered. */
+/* Opcodes of vendors: class READ, from VENDOR_STATE on class STATE. PROTOCOL.md says how one is registered. */
 #define NMLINK_VENDOR_FIRST 0x8000u
+#define NMLINK_VENDOR_STATE 0xC000u
+
+/* ---- records: what tails are made of ----------------------------------------------------------------------------- */
+
+/* RECORD(name, NAME, text) */
+#define NMLINK_RECORDS(RECORD)                                                                                         \
+	RECORD(cell, CELL, "a weight")                                                                                 \
+	RECORD(neuron, NEURON, "a neuron")                                                                             \
+	RECORD(input, INPUT, "an input event")                                                                         \
+	RECORD(output, OUTPUT, "an output event")                                                                      \
+	RECORD(point, POINT, "a point of a sweep")
+
+#define NMLINK_cell_RECORD(FIELD)                                                                                      \
+	FIELD(u16, row, "row")                                                                                         \
+	FIELD(u16, col, "column")                                                                                      \
+	FIELD(s16, code, "weight code, or a delta")
+#define NMLINK_neuron_RECORD(FIELD)                                                                                    \
+	FIELD(s32, threshold, "")                                                                                      \
+	FIELD(s32, leak, "")                                                                                           \
+	FIELD(s32, potential, "")                                                                                      \
+	FIELD(u32, enabled, "0 or 1")
+#define NMLINK_input_RECORD(FIELD)                                                                                     \
+	FIELD(u16, tile, "crossbar")                                                                                   \
+	FIELD(u16, address, "row of a SPIKE, neuron of a VIRTUAL or LEAK_ONE")                                         \
+	FIELD(u8, kind, "SPIKE 0, VIRTUAL 1, LEAK_ALL 2, LEAK_ONE 3")                                                  \
+	FIELD(s8, value, "of a VIRTUAL")                                                                               \
+	FIELD(u16, reserved, "0")
+#define NMLINK_output_RECORD(FIELD)                                                                                    \
+	FIELD(u32, input, "number in the run of the input that caused it; all ones: none did")                         \
+	FIELD(u16, tile, "crossbar")                                                                                   \
+	FIELD(u16, address, "neuron; bit 15: PROCESSED, an entry of the queue was done")
+#define NMLINK_point_RECORD(FIELD)                                                                                     \
+	FIELD(s32, voltage_uv, "uV")                                                                                   \
+	FIELD(s32, current_na, "nA")
+
+/* ---- fields of the messages -------------------------------------------------------------------------------------- */
 
 #define NMLINK_NOTHING(FIELD, TAIL)
 #define NMLINK_RECTANGLE(FIELD)                                                                                        \
@@ -151,16 +187,16 @@
 #define NMLINK_read_REPLY(FIELD, TAIL) TAIL("codes [rows][cols]")
 #define NMLINK_write_cells_REQUEST(FIELD, TAIL)                                                                        \
 	FIELD(u16, tile, "crossbar")                                                                                   \
-	TAIL("records of 6 bytes: u16 row, u16 column, s16 code")
+	TAIL("CELL records: codes to write")
 #define NMLINK_write_cells_REPLY NMLINK_NOTHING
 #define NMLINK_read_cells_REQUEST(FIELD, TAIL)                                                                         \
 	FIELD(u16, tile, "crossbar")                                                                                   \
 	FIELD(u64, use, "as in READ")                                                                                  \
-	TAIL("records of 6 bytes: u16 row, u16 column, s16 ignored")
+	TAIL("CELL records, their codes ignored")
 #define NMLINK_read_cells_REPLY(FIELD, TAIL) TAIL("s16 codes, in the order asked")
 #define NMLINK_add_cells_REQUEST(FIELD, TAIL)                                                                          \
 	FIELD(u16, tile, "crossbar")                                                                                   \
-	TAIL("records of 6 bytes: u16 row, u16 column, s16 delta")
+	TAIL("CELL records: deltas to add")
 #define NMLINK_add_cells_REPLY(FIELD, TAIL) FIELD(u32, saturated, "sums that were clamped to the range")
 
 #define NMLINK_infer_REQUEST(FIELD, TAIL)                                                                              \
@@ -177,13 +213,13 @@
 #define NMLINK_write_neurons_REQUEST(FIELD, TAIL)                                                                      \
 	FIELD(u16, tile, "crossbar")                                                                                   \
 	FIELD(u16, first, "first neuron (column)")                                                                     \
-	TAIL("records of 16 bytes: s32 threshold, s32 leak, s32 potential, u32 enabled (0 or 1)")
+	TAIL("NEURON records")
 #define NMLINK_write_neurons_REPLY NMLINK_NOTHING
 #define NMLINK_read_neurons_REQUEST(FIELD, TAIL)                                                                       \
 	FIELD(u16, tile, "crossbar")                                                                                   \
 	FIELD(u16, first, "first neuron (column)")                                                                     \
 	FIELD(u16, count, "neurons, at least 1")
-#define NMLINK_read_neurons_REPLY(FIELD, TAIL) TAIL("records of 16 bytes, as in WRITE_NEURONS")
+#define NMLINK_read_neurons_REPLY(FIELD, TAIL) TAIL("NEURON records")
 #define NMLINK_reset_state_REQUEST             NMLINK_NOTHING
 #define NMLINK_reset_state_REPLY               NMLINK_NOTHING
 
@@ -192,8 +228,7 @@
 #define NMLINK_spikes_start_REPLY NMLINK_NOTHING
 #define NMLINK_spikes_send_REQUEST(FIELD, TAIL)                                                                        \
 	FIELD(u32, first, "number in the run of the first event: how many were taken before")                          \
-	TAIL("records of 8 bytes: u16 tile, u16 address, u8 kind (SPIKE 0, VIRTUAL 1, LEAK_ALL 2, LEAK_ONE 3), "       \
-		"s8 value, u16 0")
+	TAIL("INPUT records")
 #define NMLINK_spikes_send_REPLY(FIELD, TAIL)                                                                          \
 	FIELD(u32, taken, "input events taken since the start; fewer than sent when outputs have no room")             \
 	FIELD(u32, produced, "output events since the start")                                                          \
@@ -205,7 +240,7 @@
 	FIELD(u32, taken, "as in SPIKES_SEND")                                                                         \
 	FIELD(u32, produced, "as in SPIKES_SEND")                                                                      \
 	FIELD(u32, idle, "as in SPIKES_SEND")                                                                          \
-	TAIL("records of 8 bytes: u32 number of the input that caused it, u16 tile, u16 address (bit 15: PROCESSED)")
+	TAIL("OUTPUT records")
 #define NMLINK_spikes_stop_REQUEST NMLINK_NOTHING
 #define NMLINK_spikes_stop_REPLY(FIELD, TAIL)                                                                          \
 	FIELD(u64, sops, "synaptic operations of the run; all ones: not counted")                                      \
@@ -216,7 +251,7 @@
 	FIELD(u64, time_ns, "the board's clock at the first event")                                                    \
 	FIELD(u32, first, "number in the run of the first event")                                                      \
 	FIELD(u32, dropped, "events lost right before it")                                                             \
-	TAIL("records of 8 bytes, as in SPIKES_READ")
+	TAIL("OUTPUT records")
 
 #define NMLINK_get_attr_REQUEST(FIELD, TAIL) FIELD(u16, index, "place of its ATTR record")
 #define NMLINK_get_attr_REPLY(FIELD, TAIL)   FIELD(s64, value, "")
@@ -296,7 +331,7 @@
 #define NMLINK_read_sweep_REQUEST(FIELD, TAIL)  FIELD(u32, from, "first point wanted")
 #define NMLINK_read_sweep_REPLY(FIELD, TAIL)                                                                           \
 	FIELD(u32, from, "first point that follows")                                                                   \
-	TAIL("records of 8 bytes: s32 voltage in uV, s32 current in nA")
+	TAIL("POINT records")
 
 /* ---- capabilities: records of u16 tag, u16 size, value ----------------------------------------------------------- */
 
@@ -377,7 +412,7 @@
 	FIELD(u32, silence_min_ms, "shortest silence that ARM may ask for")
 #define NMLINK_attr_CAP(FIELD, TAIL)                                                                                   \
 	FIELD(u8, type, "1: 0 or 1; 2: integer")                                                                       \
-	FIELD(u8, flags, "WRITABLE 1, SAVED 2 (part of a chip image)")                                                 \
+	FIELD(u8, flags, "WRITABLE 1, SAVED 2 (part of a chip image), GROWS 4 (never set to less; RESTART keeps it)")  \
 	FIELD(s64, min, "")                                                                                            \
 	FIELD(s64, max, "")                                                                                            \
 	TAIL("UTF-8 texts key, unit, summary with NUL between them")

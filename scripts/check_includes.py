@@ -24,13 +24,19 @@ RULES = [
     (r"drivers/(odin|link|null)/", USB, r"", "a board driver does not know how its commands travel"),
     (r"(?!sim/|drivers/sim/|tools/vboard|tests/|bench/)", r"sim/.*", r"",
      "only drivers/sim and nmhal-vboard join the emulator to anything"),
-    (r"(tools/(?!vboard)|examples/(?!own_board/)|tests/client/)", r"(?!tools/|examples/|tests/client/)[^<].*",
-     r"include/nmhal/nmhal\.h", "programs of users see the public header only"),
+    (r"(tools/(?!vboard|(cmd_)?conformance)|examples/(?!own_board/)|tests/client/)",
+     r"(?!tools/|examples/|tests/client/)[^<].*|tools/conformance/.*", r"include/nmhal/nmhal\.h",
+     "programs of users see the public header only"),
+    (r"tools/(cmd_)?conformance", r"(?!tools/)[^<].*",
+     r"include/nmhal/(nmhal|driver)\.h|nmlink/(frame|codec|messages)\.h",
+     "the conformance run speaks nmlink by itself, as a driver outside the library, so that no driver tests itself"),
+    (r"tools/vboard/", r"(?!tools/vboard/|sim/board\.h|nmlink/)[^<].*", r"include/nmhal/nmhal\.h",
+     "nmhal-vboard sees boards from outside, and the frames they speak"),
     (r"(examples/own_board|tests/conformance)/", r"(?!examples/own_board/|tests/conformance/)[^<].*",
      r"include/nmhal/(nmhal|driver)\.h", "a driver outside the library, and the suite, see the public headers only"),
 ]
 # The same programs link the shared library, not the static one of the tests.
-PROGRAM_BUILD = (r"(tools|examples|tests/client)/", r"\b(core_dep|root_inc)\b")
+PROGRAM_BUILD = (r"(tools/(?!vboard/)|examples/|tests/client/)", r"\b(core_dep|root_inc)\b")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 

@@ -35,6 +35,16 @@ static const struct tinyodin_kernel *choose_kernel(enum tinyodin_simd simd)
 	return simd == TINYODIN_SIMD_AVX2 ? tinyodin_avx2() : &tinyodin_plain;
 }
 
+static void power_up(struct tinyodin *chip, const struct tinyodin_kernel *kernel, bool raw_zero)
+{
+	memset(chip, 0, sizeof(*chip));
+	chip->kernel = kernel;
+	chip->raw_zero = raw_zero;
+	for (unsigned n = 0; n < TINYODIN_NEURONS; n++)
+		tinyodin_set_neuron_word(chip, n, raw_zero ? 0 : 1u << 31);
+	tinyodin_set_max_neuron(chip, 0);
+}
+
 struct tinyodin *tinyodin_new(enum tinyodin_simd simd, bool raw_zero)
 {
 	const struct tinyodin_kernel *kernel = choose_kernel(simd);
@@ -43,14 +53,14 @@ struct tinyodin *tinyodin_new(enum tinyodin_simd simd, bool raw_zero)
 	if (!kernel)
 		return NULL;
 	chip = aligned_alloc(_Alignof(struct tinyodin), sizeof(*chip));
-	if (!chip)
-		return NULL;
-	memset(chip, 0, sizeof(*chip));
-	chip->kernel = kernel;
-	for (unsigned n = 0; n < TINYODIN_NEURONS; n++)
-		tinyodin_set_neuron_word(chip, n, raw_zero ? 0 : 1u << 31);
-	tinyodin_set_max_neuron(chip, 0);
+	if (chip)
+		power_up(chip, kernel, raw_zero);
 	return chip;
+}
+
+void tinyodin_power_cut(struct tinyodin *chip)
+{
+	power_up(chip, chip->kernel, chip->raw_zero);
 }
 
 void tinyodin_free(struct tinyodin *chip)

@@ -35,6 +35,8 @@ struct tinyodin_out {
  * NULL when out of memory, when the kernel is not available here or when $NMHAL_SIMD names none. */
 struct tinyodin *tinyodin_new(enum tinyodin_simd simd, bool raw_zero);
 void tinyodin_free(struct tinyodin *chip);
+/* The supply goes off and on: all as after tinyodin_new(), counters too. */
+void tinyodin_power_cut(struct tinyodin *chip);
 /* Name of the kernel in use: "plain" or "avx2". */
 const char *tinyodin_kernel(const struct tinyodin *chip);
 
@@ -64,6 +66,25 @@ struct tinyodin_counters {
 	uint64_t spi_frames;
 };
 void tinyodin_counters(const struct tinyodin *chip, struct tinyodin_counters *counters);
+
+/* ---- the core without its pins: for boards that have it on their own chip ---------------------------------------- */
+
+struct tinyodin_registers {
+	bool gate, open_loop, source; /* GATE_ACTIVITY, OPEN_LOOP, AER_SRC_CTRL_nNEUR */
+	uint8_t max_neuron;           /* MAX_NEUR */
+};
+struct tinyodin_neuron {
+	int16_t potential; /* -2048..2047 */
+	uint16_t threshold; /* 0..4095 */
+	uint8_t leak;       /* 0..127 */
+	bool enabled;
+};
+void tinyodin_set_registers(struct tinyodin *chip, const struct tinyodin_registers *registers);
+/* Memories, as SPI reaches them in open loop with the gate closed. weight: -8..7. */
+int tinyodin_weight(const struct tinyodin *chip, unsigned row, unsigned column);
+void tinyodin_set_weight(struct tinyodin *chip, unsigned row, unsigned column, int weight);
+void tinyodin_neuron(const struct tinyodin *chip, unsigned index, struct tinyodin_neuron *neuron);
+void tinyodin_set_neuron(struct tinyodin *chip, unsigned index, const struct tinyodin_neuron *neuron);
 
 /* For tests: the memories as the chip holds them. */
 uint32_t tinyodin_neuron_word(const struct tinyodin *chip, unsigned neuron);

@@ -49,6 +49,7 @@ struct tinyodin {
 	struct tinyodin_neurons neurons;
 	_Alignas(64) int8_t weight[TINYODIN_NEURONS][TINYODIN_NEURONS]; /* [pre][post], x16 */
 	const struct tinyodin_kernel *kernel;
+	bool raw_zero;                /* memories at power-up */
 	bool gate, open_loop, source; /* GATE_ACTIVITY, OPEN_LOOP, AER_SRC_CTRL_nNEUR */
 	unsigned max_neuron;          /* MAX_NEUR */
 	uint32_t qn, qs;              /* SRAM output registers (section 2) */

@@ -16,7 +16,7 @@ static int show_conductance(const struct probe *p, const struct cells_args *args
 	const int32_t *found)
 {
 	uint32_t rows = region->rows, cols = region->cols;
-	int32_t largest = 1;
+	int32_t largest = 0;
 	int code = args->output == NULL ? PROBE_OK : matrix_save(p, args->output, found, rows, cols);
 
 	if (code != PROBE_OK)

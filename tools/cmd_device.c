@@ -104,12 +104,13 @@ static json_t *attr_json(const struct nmhal_attr_info *info, const struct nmhal_
 	static const char *const types[] = {"", "bool", "int", "real"};
 	bool real = info->type == NMHAL_ATTR_REAL;
 
-	return json_pack("{so ss so so ss ss sb sb}",
+	return json_pack("{so ss so so ss ss sb sb sb}",
 		"value", attr_number(value), "type", info->type < 4 ? types[info->type] : "",
 		"min", real ? json_real(info->real_min) : json_integer(info->min),
 		"max", real ? json_real(info->real_max) : json_integer(info->max),
 		"unit", info->unit, "summary", info->summary,
-		"writable", (info->flags & NMHAL_ATTR_WRITABLE) != 0, "saved", (info->flags & NMHAL_ATTR_SAVED) != 0);
+		"writable", (info->flags & NMHAL_ATTR_WRITABLE) != 0, "saved", (info->flags & NMHAL_ATTR_SAVED) != 0,
+		"grows", (info->flags & NMHAL_ATTR_GROWS) != 0);
 }
 
 static void attr_print(const struct nmhal_attr_info *info, const struct nmhal_attr_value *value)

@@ -20,6 +20,7 @@ const struct command commands[] = {
 	{"arm", "Try whether a board can be armed", &arm_argp, cmd_arm},
 	{"safe", "Disarm a board and bring all its lines to 0 V", NULL, cmd_safe},
 	{"cells", "Read, pulse, form, set, reset and sweep single cells", &cells_argp, cmd_cells},
+	{"conformance", "Test a board against the nmlink protocol", &conformance_argp, cmd_conformance},
 	{"run", "Send input events and print the spikes", &run_argp, cmd_run},
 	{"trace", "Replay recorded traces and compare", &trace_argp, cmd_trace},
 	{"bench", "Measure how fast a device is driven", &bench_argp, cmd_bench},

@@ -159,6 +159,7 @@ int cmd_limits(struct probe *p, const struct command *self, int argc, char **arg
 int cmd_arm(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_safe(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_cells(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_conformance(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_run(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_trace(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_bench(struct probe *p, const struct command *self, int argc, char **argv);
@@ -166,7 +167,7 @@ int cmd_completion(struct probe *p, const struct command *self, int argc, char *
 int cmd_version(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_help(struct probe *p, const struct command *self, int argc, char **argv);
 extern const struct argp list_argp, attr_argp, reset_argp, program_argp, weights_argp, neurons_argp,
-	infer_argp, sensors_argp, limits_argp, arm_argp, cells_argp, run_argp, trace_argp, bench_argp, completion_argp,
-	help_argp;
+	infer_argp, sensors_argp, limits_argp, arm_argp, cells_argp, conformance_argp, run_argp, trace_argp,
+	bench_argp, completion_argp, help_argp;
 
 #endif

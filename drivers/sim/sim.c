@@ -1,249 +1,79 @@
 /* SPDX-License-Identifier: MIT */
-/* The link to the emulator: a bus whose far end is the model of a chip, in the same thread. */
-#include <stdbool.h>
-#include <stdlib.h>
+/* The link to the emulator: which boards there are and which keys they take. */
+#include <stdio.h>
 #include <string.h>
 
-#include <nmhal/driver.h>
+#include "sim/board.h"
 
-#include "sim/tinyodin.h"
+#include "ends.h"
 
-#include "via_ftdi.h"
+#define CHIP "tinyodin"
 
-#define SIM_TIMEOUT_MS   60000
-#define SIM_MAX_FRAMES   8192u
-#define SIM_CLK_HZ       50000000u
-#define SIM_CLK_MAX_HZ   1000000000u
-#define SIM_WORK         4096u /* queue entries a call of `events` processes: about 0.1 ms */
-#define SIM_OUTPUTS      (2u * TINYODIN_MAX_OUT)
+#define CHIP_KEYS(KEY)                                                                                                 \
+	KEY(init, "memory of tinyodin at power-up: off (default): zero weights, all neurons disabled; zero: all bits") \
+	KEY(via, "way to tinyodin: model (default): the chip's events; ftdi: its pins, behind a virtual FT2232H")
 
-struct sim {
-	struct nmhal_host *host;
-	struct tinyodin *chip;
-	uint64_t clock_hz;
-	size_t waiting, taken; /* outputs of the model in out, and how many of them the caller has */
-	struct tinyodin_out out[SIM_OUTPUTS];
+#define KEY_ROW(name, summary) {#name, summary},
+static const struct nmhal_key sim_keys[] = {
+	CHIP_KEYS(KEY_ROW)
+	{"clk_hz", "clock that turns cycles into time, 1 to 1000000000 (default 50000000)"},
+	SIM_XBAR_KEYS(KEY_ROW)
+	{NULL, NULL},
 };
 
-/* Outputs are handed on by copying bytes. */
-_Static_assert(sizeof(struct tinyodin_out) == sizeof(struct nmhal_bus_out), "layout of outputs");
-_Static_assert(offsetof(struct tinyodin_out, index) == offsetof(struct nmhal_bus_out, index), "layout of outputs");
-_Static_assert(offsetof(struct tinyodin_out, address) == offsetof(struct nmhal_bus_out, address), "layout of outputs");
-
-static void sim_close(void *self)
+/* Keys of the boards that speak nmlink are refused by name; init, via and simd are checked by the bus. */
+static int check_chip_keys(struct nmhal_host *host, const struct nmhal_uri *uri)
 {
-	struct sim *sim = self;
+	static const char *const known[] = {"init", "via", "clk_hz", "simd"};
 
-	tinyodin_free(sim->chip);
-	free(sim);
-}
+	for (const struct nmhal_key *key = sim_keys; key->name; key++) {
+		bool mine = !nmhal_uri_value(uri, key->name);
 
-static void sim_info(void *self, struct nmhal_bus_info *info)
-{
-	struct sim *sim = self;
-
-	*info = (struct nmhal_bus_info){
-		.flags = NMHAL_BUS_ATTRIBUTES | NMHAL_BUS_WAITS_IDLE,
-		.default_timeout_ms = SIM_TIMEOUT_MS,
-		.max_frames = SIM_MAX_FRAMES,
-		.clock_hz = sim->clock_hz,
-		.emulated = 1,
-	};
-}
-
-static int sim_spi(void *self, const uint64_t *frames, size_t count, uint32_t *replies, int64_t deadline_ns)
-{
-	struct sim *sim = self;
-
-	(void)deadline_ns;
-	tinyodin_spi(sim->chip, frames, count, replies);
-	return NMHAL_OK;
-}
-
-static int sim_reset(void *self, int64_t deadline_ns)
-{
-	struct sim *sim = self;
-
-	(void)deadline_ns;
-	tinyodin_reset(sim->chip);
-	sim->waiting = 0;
-	sim->taken = 0;
-	return NMHAL_OK;
-}
-
-/* Moves outputs of the model to the caller; false when it has no more room. */
-static bool hand_over(struct sim *sim, struct nmhal_bus_transfer *transfer)
-{
-	size_t room = transfer->out_capacity - transfer->out_count, left = sim->waiting - sim->taken;
-	size_t count = left < room ? left : room;
-
-	if (!left)
-		return true;
-	memcpy(transfer->out + transfer->out_count, sim->out + sim->taken, count * sizeof(*transfer->out));
-	transfer->out_count += count;
-	sim->taken += count;
-	return count == left;
-}
-
-/* Processes one entry of the chip's queue; false when the caller has no room for its outputs. */
-static bool step(struct sim *sim, struct nmhal_bus_transfer *transfer)
-{
-	sim->waiting = tinyodin_step(sim->chip, sim->out);
-	sim->taken = 0;
-	return hand_over(sim, transfer);
-}
-
-static bool input(struct sim *sim, struct nmhal_bus_transfer *transfer, const struct nmhal_bus_in *in)
-{
-	sim->waiting = tinyodin_input(sim->chip, in->address, in->index, sim->out);
-	sim->taken = 0;
-	transfer->in_done++;
-	return hand_over(sim, transfer);
-}
-
-/*
- * Between two events that do not wait for idle a chip processes exactly one queue entry, if there is one (section 9);
- * so each round here is one event, if one may go in, and one entry.
- */
-static int sim_events(void *self, struct nmhal_bus_transfer *transfer, int64_t deadline_ns)
-{
-	struct sim *sim = self;
-	bool room;
-
-	(void)deadline_ns;
-	transfer->in_done = 0;
-	transfer->out_count = 0;
-	transfer->idle = 0;
-	if (tinyodin_gated(sim->chip))
-		return nmhal_host_fail(sim->host, NMHAL_E_STATE, "events: gate closed, the chip does not answer");
-	room = hand_over(sim, transfer);
-	for (unsigned work = 0; room && work < SIM_WORK; work++) {
-		bool idle = tinyodin_idle(sim->chip), more = transfer->in_done < transfer->in_count;
-
-		if (!more && idle)
-			break;
-		if (more && (idle || !transfer->in[transfer->in_done].idle_before))
-			room = input(sim, transfer, transfer->in + transfer->in_done);
-		if (room && !tinyodin_idle(sim->chip))
-			room = step(sim, transfer);
+		for (size_t n = 0; n < sizeof(known) / sizeof(known[0]); n++)
+			mine = mine || !strcmp(key->name, known[n]);
+		if (!mine)
+			return nmhal_host_fail(host, NMHAL_E_INVALID,
+				"open: key '%s': " CHIP " has no such key; there are: init via clk_hz simd", key->name);
 	}
-	transfer->idle = room && tinyodin_idle(sim->chip);
 	return NMHAL_OK;
 }
 
-static int sim_counter(void *self, const char *key, uint64_t *value)
+static int no_board(struct nmhal_host *host, const char *board)
 {
-	struct sim *sim = self;
-	struct tinyodin_counters counters;
+	char names[256] = CHIP;
+	size_t used = strlen(names);
 
-	tinyodin_counters(sim->chip, &counters);
-	if (!strcmp(key, "cycles"))
-		*value = counters.cycles;
-	else if (!strcmp(key, "sops"))
-		*value = counters.sops;
-	else if (!strcmp(key, "queue_dropped"))
-		*value = counters.queue_dropped;
-	else if (!strcmp(key, "spi_frames"))
-		*value = counters.spi_frames;
-	else
-		return NMHAL_E_UNSUPPORTED;
-	return NMHAL_OK;
-}
-
-static const struct nmhal_bus_ops sim_ops = {
-	.struct_size = sizeof(struct nmhal_bus_ops),
-	.close = sim_close,
-	.info = sim_info,
-	.spi = sim_spi,
-	.events = sim_events,
-	.reset = sim_reset,
-	.counter = sim_counter,
-};
-
-/* Which of `names` the key has; 0 (the first) when it is not there. */
-static int choice(struct nmhal_host *host, const struct nmhal_uri *uri, const char *key, const char *const names[],
-	const char *list, unsigned *out)
-{
-	const char *value = nmhal_uri_value(uri, key);
-
-	*out = 0;
-	for (unsigned n = 0; value && names[n]; n++)
-		if (!strcmp(value, names[n])) {
-			*out = n;
-			return NMHAL_OK;
-		}
-	if (!value)
-		return NMHAL_OK;
-	return nmhal_host_fail(host, NMHAL_E_INVALID, "open: %s=%s: not one of %s", key, value, list);
-}
-
-static int new_chip(struct nmhal_host *host, enum tinyodin_simd simd, bool raw_zero, struct tinyodin **out)
-{
-	struct tinyodin *plain;
-
-	*out = tinyodin_new(simd, raw_zero);
-	if (*out)
-		return NMHAL_OK;
-	plain = tinyodin_new(TINYODIN_SIMD_OFF, raw_zero);
-	if (!plain)
-		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the chip model");
-	tinyodin_free(plain);
-	return nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
-		"open: simd= or $NMHAL_SIMD names no vector unit of this machine; use off");
+	for (unsigned n = 0; sim_board_name(n) && used < sizeof(names); n++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, ", %s", sim_board_name(n));
+	return nmhal_host_fail(host, NMHAL_E_NO_DEVICE, "open: no emulated board %s; there are: %s", board, names);
 }
 
 static int sim_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus,
 	struct nmhal_stream *stream)
 {
-	static const char *const inits[] = {"off", "zero", NULL};
-	static const char *const vias[] = {"model", "ftdi", NULL};
-	static const char *const simds[] = {"auto", "off", "avx2", NULL}; /* order of enum tinyodin_simd */
-	unsigned init = 0, via = 0, simd = 0;
-	uint64_t clock_hz = 0;
-	struct sim *sim;
+	const char *board = nmhal_uri_board(uri);
+	enum sim_board_kind kind;
 	int status;
 
-	(void)stream;
-	if (strcmp(nmhal_uri_board(uri), "tinyodin") != 0)
-		return nmhal_host_fail(host, NMHAL_E_NO_DEVICE, "open: no emulated board %s; there is: tinyodin",
-			nmhal_uri_board(uri));
-	status = choice(host, uri, "init", inits, "off, zero", &init);
-	if (status == NMHAL_OK)
-		status = choice(host, uri, "via", vias, "model, ftdi", &via);
-	if (status == NMHAL_OK)
-		status = choice(host, uri, "simd", simds, "auto, off, avx2", &simd);
-	if (status == NMHAL_OK)
-		status = nmhal_uri_number(host, uri, "clk_hz", SIM_CLK_HZ, 1, SIM_CLK_MAX_HZ, &clock_hz);
-	if (status != NMHAL_OK)
-		return status;
-	if (via == 1)
-		return sim_open_via_ftdi(host, clock_hz, init == 1, deadline_ns, bus);
-	sim = calloc(1, sizeof(*sim));
-	if (!sim)
-		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the bus");
-	status = new_chip(host, (enum tinyodin_simd)simd, init == 1, &sim->chip);
-	if (status != NMHAL_OK) {
-		free(sim);
-		return status;
-	}
-	sim->host = host;
-	sim->clock_hz = clock_hz;
-	*bus = (struct nmhal_bus){&sim_ops, sim};
-	return NMHAL_OK;
+	if (sim_board_find(board, &kind))
+		return sim_open_stream(host, uri, sim_keys, stream);
+	if (strcmp(board, CHIP) != 0)
+		return no_board(host, board);
+	status = check_chip_keys(host, uri);
+	return status == NMHAL_OK ? sim_open_bus(host, uri, deadline_ns, bus) : status;
 }
 
 static int sim_enumerate(struct nmhal_found *found)
 {
-	return nmhal_found_add(found, "sim:tinyodin", "tinyodin", "", NMHAL_OK);
-}
+	int status = nmhal_found_add(found, "sim:" CHIP, CHIP, "", NMHAL_OK);
+	char uri[64];
 
-static const struct nmhal_key sim_keys[] = {
-	{"init", "memory at power-up: off (default): zero weights, all neurons disabled; zero: all bits zero"},
-	{"via", "model (default): the chip's events; ftdi: its pins, behind a virtual FT2232H"},
-	{"clk_hz", "clock that turns cycles into time, 1 to 1000000000 (default 50000000)"},
-	{"simd", "auto (default), off or avx2: how the model computes; the results are the same"},
-	{NULL, NULL},
-};
+	for (unsigned n = 0; status == NMHAL_OK && sim_board_name(n); n++) {
+		snprintf(uri, sizeof(uri), "sim:%s", sim_board_name(n));
+		status = nmhal_found_add(found, uri, sim_board_name(n), "", NMHAL_OK);
+	}
+	return status;
+}
 
 extern const struct nmhal_link nm_link_sim;
 const struct nmhal_link nm_link_sim = {

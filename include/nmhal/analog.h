@@ -25,7 +25,7 @@ extern "C" {
  */
 
 #define NMHAL_CELL_PLUS  0u /**< the G+ cell of a weight's pair, or its only cell */
-#define NMHAL_CELL_MINUS 1u /**< the G- cell of the pair */
+#define NMHAL_CELL_MINUS 1u /**< the G- cell of the pair; a board with one cell a weight refuses it */
 
 /** A train of equal pulses on one cell. */
 struct nmhal_cell_pulse {

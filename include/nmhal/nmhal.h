@@ -262,8 +262,9 @@ NMHAL_API void nmhal_device_interrupt(nmhal_device *dev);
 enum nmhal_attr_type { NMHAL_ATTR_BOOL = 1, NMHAL_ATTR_INT = 2, NMHAL_ATTR_REAL = 3 };
 #define NMHAL_ATTR_WRITABLE (1u << 0)
 #define NMHAL_ATTR_SAVED (1u << 1) /**< part of a chip image */
+#define NMHAL_ATTR_GROWS (1u << 2) /**< an INT that is never set to less than it is (INVALID); a reset keeps it */
 
-/** One attribute of a device. Strings are static. */
+/** One attribute of a device. Strings live as long as the device is open. */
 struct nmhal_attr_info {
 	size_t struct_size;
 	const char *key;     /**< "open_loop" */

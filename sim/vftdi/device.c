@@ -87,7 +87,7 @@ void vftdi_free(struct vftdi *dev)
 
 const uint8_t *vftdi_descriptors(const struct vftdi *dev, size_t *size)
 {
-	*size = dev->descriptors_size;
+	*size = dev->usb.descriptors_size;
 	return dev->descriptors;
 }
 
@@ -206,7 +206,7 @@ int vftdi_control(struct vftdi *dev, const uint8_t setup[8], uint8_t *data, size
 	if (length < capacity)
 		capacity = length;
 	if ((setup[0] & REQUEST_TYPE) == REQUEST_STANDARD)
-		moved = vftdi_standard(dev, setup, data, capacity);
+		moved = usb_standard(&dev->usb, setup, data, capacity);
 	else if ((setup[0] & REQUEST_TYPE) == REQUEST_VENDOR)
 		moved = vendor(dev, setup, data, capacity);
 	run(dev);

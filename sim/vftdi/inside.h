@@ -4,6 +4,7 @@
 #define VFTDI_INSIDE_H
 
 #include "sim/tinyodin_pins.h"
+#include "sim/usb_device.h"
 #include "sim/vftdi/vftdi.h"
 
 /* Pins of the low byte. */
@@ -48,11 +49,9 @@ struct channel {
 };
 
 struct vftdi {
-	struct vftdi_params params;
-	char manufacturer[64], product[64], serial[64];
+	struct vftdi_params params; /* but for the strings, which are in usb */
+	struct usb_device usb;
 	uint8_t descriptors[18 + 9 + 2 * 23];
-	size_t descriptors_size;
-	uint8_t configuration;
 	uint8_t eeprom[256];
 	struct channel channel[VFTDI_CHANNELS];
 	struct tinyodin_pins *chip;
@@ -71,9 +70,8 @@ uint8_t ring_peek(const struct ring *ring, unsigned at);
 uint8_t ring_get(struct ring *ring);
 void ring_put(struct ring *ring, uint8_t byte);
 
-/* descriptors.c: tables made once from the parameters, and the standard requests. */
+/* descriptors.c: tables made once from the parameters. */
 void vftdi_make_tables(struct vftdi *dev);
-int vftdi_standard(struct vftdi *dev, const uint8_t setup[8], uint8_t *data, size_t capacity);
 
 /* mpsse.c */
 void vftdi_engine_reset(struct vftdi *dev, unsigned channel, bool mpsse);

@@ -41,6 +41,7 @@ class Includes(Tree):
                 ("hal/a.c", '"hal.h"'), ("hal/a.c", "<nmhal/driver.h>"), ("hal/a.c", "<pthread.h>"),
                 ("drivers/a/a.c", '"a.h"'), ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
                 ("tools/probe.c", "<nmhal/nmhal.h>"), ("tools/probe.c", "<jansson.h>"), ("sim/a.c", '"chip.h"'),
+                ("tools/conformance/c.c", "<nmhal/driver.h>"), ("tools/conformance/c.c", '"nmlink/frame.h"'),
                 ("nmlink/a.c", "<stdint.h>"), ("bench/b.c", '"sim/chip.h"'), ("drivers/ftdi/f.c", "<libftdi1/ftdi.h>")]:
             with self.subTest(name=name, include=include):
                 self.put(name, f"#include {include}\n")
@@ -56,6 +57,7 @@ class Includes(Tree):
                 ("drivers/odin/o.c", "<libftdi1/ftdi.h>"), ("drivers/link/l.c", "<libusb.h>"),
                 ("drivers/odin/o.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),
                 ("tools/probe.c", '"hal/hal.h"'), ("examples/e.c", "<nmhal/driver.h>"),
+                ("tools/conformance/c.c", '"hal/hal.h"'), ("tools/cmd_a.c", '"nmlink/frame.h"'),
                 ("tests/client/c.c", '"hal.h"'), ("include/nmhal/x.h", "<pthread.h>")]:
             with self.subTest(name=name, include=include):
                 self.put(name, f"int x;\n#  include {include}\n")

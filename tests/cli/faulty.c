@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Linked into nmhal-probe-faulty: adds the link "bench" to every context. Behind it are attached boards, each an
- * emulated chip with a defect of its own. $BENCH_BOARDS says how many are attached; 2 without it. Adds "analog" too, of
- * analog.c.
+ * emulated chip with a defect of its own. $BENCH_BOARDS says how many are attached; 2 without it. Adds "analog" of
+ * analog.c and "mutant" of mutant.c too.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <nmhal/driver.h>
 
@@ -15,6 +17,7 @@
 
 extern const struct nmhal_link nm_link_sim;
 extern const struct nmhal_driver analog_driver;
+extern const struct nmhal_link mutant_link;
 int __real_nmhal_context_new(const struct nmhal_context_params *params, nmhal_context **out);
 int __wrap_nmhal_context_new(const struct nmhal_context_params *params, nmhal_context **out);
 
@@ -180,9 +183,17 @@ static const struct nmhal_link bench_link = {
 
 int __wrap_nmhal_context_new(const struct nmhal_context_params *params, nmhal_context **out)
 {
-	int status = __real_nmhal_context_new(params, out);
+	struct nmhal_context_params none = *params;
+	/* A context with this link alone: the library does not know it by name. */
+	bool own = params->drivers && strcmp(params->drivers, mutant_link.scheme) == 0;
+	int status;
+
+	none.drivers = "";
+	status = __real_nmhal_context_new(own ? &none : params, out);
 
 	if (status == NMHAL_OK)
 		status = nmhal_context_add_link(*out, &bench_link);
+	if (status == NMHAL_OK)
+		status = nmhal_context_add_link(*out, &mutant_link);
 	return status == NMHAL_OK ? nmhal_context_add_driver(*out, &analog_driver) : status;
 }

@@ -13,6 +13,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROBE, FAULTY = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
 SIM = "sim:tinyodin"
+EMULATED = [SIM, *(f"sim:{board}" for board in ("xbar8", "xbar64", "xbar256", "xbar1024", "spike256"))]
 HEADER = "step,kind,core,address,value\n"
 TIMEOUT = 120  # seconds of one command
 

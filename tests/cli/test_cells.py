@@ -72,8 +72,8 @@ class Cells(Analog):
         self.run_on("cells", "conductance", "-r", "0,2,3,2,4", "-o", self.path("g.npy"))
         self.assertEqual(read_npy((self.folder / "g.npy").read_bytes())[1], [row[3:7] for row in wanted[2:4]])
         self.run_on("cells", "conductance", "-o", self.path("g.csv"))
-        self.assertEqual([[int(x) for x in line.split(",")] for line in open(self.path("g.csv"), encoding="utf-8")],
-                         wanted)
+        lines = (self.folder / "g.csv").read_text(encoding="utf-8").splitlines()
+        self.assertEqual([[int(x) for x in line.split(",")] for line in lines], wanted)
         shown = self.run_on("cells", "conductance")
         self.assertEqual(len(shown.out.splitlines()), 8)
         self.assertEqual(shown.out.splitlines()[1][6], "9")  # the largest

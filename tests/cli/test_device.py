@@ -11,13 +11,13 @@ class List(probe.ProbeTest):
         found = self.probe("list")
         lines = found.out.splitlines()
         self.assertEqual(lines[0].split(), ["URI", "BOARD", "DRIVER", "SERIAL", "STATE"])
-        self.assertEqual([line.split()[0] for line in lines[1:]], ["sim:tinyodin", "null:null"])
+        self.assertEqual([line.split()[0] for line in lines[1:]], [*probe.EMULATED, "null:null"])
         self.assertTrue(all(line.endswith("free, emulated") for line in lines[1:]), found.out)
         self.assertEqual(found.err, "no board is attached; the devices listed are emulated\n")
 
     def test_scheme(self):
-        self.assertEqual([device["uri"] for device in self.json("list", "sim")["devices"]], [SIM])
-        self.assert_has(self.fails(3, "list", "usb"), "unknown scheme 'usb'", "sim", "null")
+        self.assertEqual([device["uri"] for device in self.json("list", "sim")["devices"]], probe.EMULATED)
+        self.assert_has(self.fails(3, "list", "moon"), "unknown scheme 'moon'", "sim", "null")
         self.assert_has(self.fails(2, "list", "sim", "null"), "one argument too many")
 
     def test_attached_boards_come_first(self):

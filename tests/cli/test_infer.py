@@ -44,7 +44,7 @@ class Infer(probe.ProbeTest):
         self.assertEqual(table(found.out), wanted)
         self.assert_has(found.err, "3 vectors, 8 outputs each, 0 of them clipped")
         self.assertEqual(self.infer(text).out, found.out)
-        self.assertEqual(self.infer("-", stdin=open(text, encoding="utf-8").read()).out, found.out)
+        self.assertEqual(self.infer("-", stdin=(self.folder / "x.csv").read_text(encoding="utf-8")).out, found.out)
 
     def test_batches_do_not_matter(self):
         path = self.path("x.npy", npy(VECTORS * 4))
@@ -106,6 +106,17 @@ class Infer(probe.ProbeTest):
             with self.subTest(args=args):
                 self.assert_has(self.fails(code, "-u", self.uri, *args, program=FAULTY), part)
         self.assert_has(self.fails(6, "-u", SIM, "infer", good), "no inference")
+
+    def test_an_emulated_board_is_programmed_and_multiplies(self):
+        uri = f"sim:xbar64,state={self.folder}/board.h5"
+        weights = self.path("w.npy", npy([[(row - col) % 15 - 7 for col in range(64)] for row in range(64)]))
+        inputs = self.path("x.npy", npy([[63 if row == vector else 0 for row in range(64)] for vector in range(5)]))
+        self.probe("-u", uri, "program", weights, "--verify")
+        lsb = self.json("-u", uri, "attr", "adc_lsb")["attributes"]["adc_lsb"]["value"]
+        wanted = [[round(63 * ((row - col) % 15 - 7) / lsb) for col in range(64)] for row in range(5)]
+        self.assertGreater(len(set(wanted[0])), 2)
+        self.assertEqual(table(self.probe("-u", uri, "infer", inputs).out), wanted)
+        self.assertEqual(table(self.probe("-u", uri, "infer", inputs, "-n", 2).out), wanted)
 
 
 if __name__ == "__main__":

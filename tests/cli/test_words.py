@@ -154,7 +154,8 @@ class Json(probe.ProbeTest):
         cells = [["conductance"], ["conductance", "-o", self.path("g.npy")], ["set", *ramp],
                  ["pulse", "0,0,0", "--voltage=1V", "--width=1us", "-y"],
                  ["sweep", "0,0,0", "--start=0V", "--step=1mV", "--points=2", "--width=1us", "-y"]]
-        return {"infer": [[*analog, "infer", inputs], [*analog, "infer", inputs, "-o", self.path("y.npy")]],
+        return {"conformance": [["conformance", "sim:xbar8"]],
+                "infer": [[*analog, "infer", inputs], [*analog, "infer", inputs, "-o", self.path("y.npy")]],
                 "cells": [[*analog, "cells", *words] for words in cells],
                 **{name: [[*analog, name]] for name in ("sensors", "counters", "limits", "arm", "safe")},
                 "list": [["list"]], "info": [["-u", SIM, "info"]], "attr": [["-u", SIM, "attr"]],
@@ -219,7 +220,7 @@ class Completion(probe.ProbeTest):
 
     def test_commands(self):
         self.assertEqual(self.complete("re"), ["reset"])
-        self.assertEqual(len(self.complete("")), 21)
+        self.assertEqual(len(self.complete("")), 22)
         self.assertEqual(self.complete("cells s"), ["set", "sweep"])
         self.assertEqual(self.complete("-q -T 5 sel"), ["selftest"])
         self.assertEqual(self.complete("help n"), ["neurons"])
@@ -234,8 +235,8 @@ class Completion(probe.ProbeTest):
         self.assertEqual(self.complete("info --region"), [])
 
     def test_devices(self):
-        self.assertEqual(self.complete("-u s"), ["sim:tinyodin"])
-        self.assertEqual(self.complete("-u sim:"), ["tinyodin"])
+        self.assertEqual(self.complete("-u s"), sorted(probe.EMULATED))
+        self.assertEqual(self.complete("-u sim:"), sorted(uri[len("sim:"):] for uri in probe.EMULATED))
         self.assertEqual(self.complete("-u sim:tin"), ["tinyodin"])
         self.assertEqual(self.complete("--uri nu"), ["null:null"])
 

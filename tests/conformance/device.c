@@ -31,6 +31,20 @@ START_TEST(capabilities_fit_together)
 }
 END_TEST
 
+/* One step: what it is set to cannot be taken back. */
+static void check_growth(const struct nmhal_attr_info *info, int64_t value)
+{
+	int64_t got;
+
+	OK(nmhal_attr_set_int(conf.dev, info->key, value));
+	if (value == info->max)
+		return;
+	OK(nmhal_attr_set_int(conf.dev, info->key, value + 1));
+	OK(nmhal_attr_get_int(conf.dev, info->key, &got));
+	ck_assert_int_eq(got, value + 1);
+	FAILS(NMHAL_E_INVALID, "only grows", nmhal_attr_set_int(conf.dev, info->key, value));
+}
+
 START_TEST(every_attribute_is_read_inside_its_range_and_holds_what_is_set)
 {
 	size_t count = nmhal_attr_count(conf.dev);
@@ -50,6 +64,10 @@ START_TEST(every_attribute_is_read_inside_its_range_and_holds_what_is_set)
 		ck_assert(value >= info.min && value <= info.max);
 		if (!(info.flags & NMHAL_ATTR_WRITABLE)) {
 			FAILS(NMHAL_E_UNSUPPORTED, info.key, nmhal_attr_set_int(conf.dev, info.key, value));
+			continue;
+		}
+		if (info.flags & NMHAL_ATTR_GROWS) {
+			check_growth(&info, value);
 			continue;
 		}
 		ends[0] = info.min;
@@ -115,7 +133,7 @@ START_TEST(reset_brings_attributes_back_to_what_open_gave)
 		if (info.type == NMHAL_ATTR_REAL)
 			continue;
 		OK(nmhal_attr_get_int(conf.dev, info.key, &first[n]));
-		if (info.flags & NMHAL_ATTR_WRITABLE)
+		if (info.flags & NMHAL_ATTR_WRITABLE && !(info.flags & NMHAL_ATTR_GROWS))
 			OK(nmhal_attr_set_int(conf.dev, info.key, first[n] == info.max ? info.min : info.max));
 	}
 	OK(nmhal_device_reset(conf.dev, 0));

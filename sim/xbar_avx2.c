@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * AVX2 kernel. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so that a weight that was
+ * loaded is used four times. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at most 127; with weights
+ * -7..7 sixteen of its results fit int16 together, which saves the widening of fifteen.
+ */
+#include "sim/xbar_core.h"
+#include "sim/xbar_math.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define AVX2        __attribute__((target("avx2")))
+#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2")))
+
+#define VECTORS        4u  /* input vectors at a time */
+#define NIBBLE_STEPS   16u /* 16 * 2 * 126 * 7 < 2^15 */
+#define EXCHANGE_HALVES 0xD8 /* quarters 0 2 1 3: puts right what a pack does to the 128-bit halves */
+
+struct sums {
+	__m256i low[VECTORS], high[VECTORS]; /* outputs 0..7 and 8..15 */
+};
+
+AVX2_INLINE __m256i load(const void *from)
+{
+	return _mm256_loadu_si256((const __m256i *)from);
+}
+
+AVX2_INLINE void store(void *to, __m256i v)
+{
+	_mm256_storeu_si256((__m256i *)to, v);
+}
+
+AVX2_INLINE __m256i add_product(__m256i sum, __m256i inputs, __m256i weights, enum xbar_form form)
+{
+	if (form == XBAR_NIBBLES)
+		return _mm256_add_epi16(sum, _mm256_maddubs_epi16(inputs, weights));
+	if (form == XBAR_WIDE)
+		return _mm256_add_epi32(sum, _mm256_madd_epi16(inputs, weights));
+	return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, weights), _mm256_set1_epi16(1)));
+}
+
+AVX2_INLINE void add_step(struct sums *sums, unsigned i, const uint8_t *inputs, __m256i low, __m256i high,
+			  enum xbar_form form)
+{
+	int32_t four;
+	__m256i spread;
+
+	memcpy(&four, inputs, sizeof(four));
+	spread = _mm256_set1_epi32(four);
+	sums->low[i] = add_product(sums->low[i], spread, low, form);
+	sums->high[i] = add_product(sums->high[i], spread, high, form);
+}
+
+AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, size_t first,
+			   size_t end, unsigned count, enum xbar_form form)
+{
+	const uint8_t *weights = product->weights + first * XBAR_STEP_BYTES;
+	const size_t stride = product->input_stride;
+
+	for (size_t at = 4 * first; at < 4 * end; at += 4, weights += XBAR_STEP_BYTES) {
+		__m256i low = load(weights), high = load(weights + 32);
+
+		add_step(sums, 0, inputs + at, low, high, form);
+		if (count == 1)
+			continue;
+		add_step(sums, 1, inputs + at + stride, low, high, form);
+		add_step(sums, 2, inputs + at + 2 * stride, low, high, form);
+		add_step(sums, 3, inputs + at + 3 * stride, low, high, form);
+	}
+}
+
+AVX2_INLINE void widen(struct sums *sums, unsigned i, const struct sums *part)
+{
+	const __m256i one = _mm256_set1_epi16(1);
+
+	sums->low[i] = _mm256_add_epi32(sums->low[i], _mm256_madd_epi16(part->low[i], one));
+	sums->high[i] = _mm256_add_epi32(sums->high[i], _mm256_madd_epi16(part->high[i], one));
+}
+
+AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, unsigned count)
+{
+	for (size_t first = 0; first < product->steps; first += NIBBLE_STEPS) {
+		size_t left = product->steps - first;
+		struct sums part;
+
+		part.low[0] = part.low[1] = part.low[2] = part.low[3] = _mm256_setzero_si256();
+		part.high[0] = part.high[1] = part.high[2] = part.high[3] = _mm256_setzero_si256();
+		add_steps(&part, product, inputs, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), count,
+			  XBAR_NIBBLES);
+		widen(sums, 0, &part);
+		if (count == 1)
+			continue;
+		widen(sums, 1, &part);
+		widen(sums, 2, &part);
+		widen(sums, 3, &part);
+	}
+}
+
+/* ---- ADC --------------------------------------------------------------------------------------------------------- */
+
+/* vcvtps2dq rounds half to even; what s16 cannot hold saturates on the way, which the clamp to the range hides. */
+AVX2_INLINE __m256i rounded(__m256i sums, const float *scale, const float *add)
+{
+	__m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(scale));
+
+	return _mm256_cvtps_epi32(_mm256_add_ps(scaled, _mm256_loadu_ps(add)));
+}
+
+AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, __m256i low, __m256i high, unsigned bytes)
+{
+	const float *add = product->add + vector * product->add_stride;
+	uint8_t *out = product->outputs + vector * product->output_stride;
+	__m256i any = _mm256_packs_epi32(rounded(low, product->scale, add), rounded(high, product->scale + 8, add + 8));
+	__m256i all = _mm256_permute4x64_epi64(any, EXCHANGE_HALVES);
+	__m256i code = _mm256_min_epi16(_mm256_max_epi16(all, _mm256_set1_epi16(product->low)),
+					_mm256_set1_epi16(product->high));
+	__m256i in_range = _mm256_cmpeq_epi16(all, code);
+	__m128i bits = _mm_packs_epi16(_mm256_castsi256_si128(in_range), _mm256_extracti128_si256(in_range, 1));
+	uint16_t clipped = (uint16_t)~_mm_movemask_epi8(bits);
+
+	if (bytes == 2)
+		store(out, code);
+	else
+		_mm_storeu_si128((__m128i *)(void *)out,
+				 _mm_packs_epi16(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1)));
+	memcpy(product->clipped + vector * product->clipped_stride, &clipped, sizeof(clipped));
+}
+
+AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned i,
+			unsigned bytes)
+{
+	if (bytes) {
+		convert(product, vector + i, sums->low[i], sums->high[i], bytes);
+		return;
+	}
+	store(product->sums + (vector + i) * XBAR_PANEL, sums->low[i]);
+	store(product->sums + (vector + i) * XBAR_PANEL + 8, sums->high[i]);
+}
+
+AVX2_INLINE void multiply_some(const struct xbar_product *product, size_t vector, unsigned count, enum xbar_form form,
+			       unsigned bytes)
+{
+	const uint8_t *inputs = product->inputs + vector * product->input_stride;
+	struct sums sums;
+
+	sums.low[0] = sums.low[1] = sums.low[2] = sums.low[3] = load(product->bias);
+	sums.high[0] = sums.high[1] = sums.high[2] = sums.high[3] = load(product->bias + 8);
+	if (form == XBAR_NIBBLES)
+		add_nibbles(&sums, product, inputs, count);
+	else
+		add_steps(&sums, product, inputs, 0, product->steps, count, form);
+	finish(product, vector, &sums, 0, bytes);
+	if (count == 1)
+		return;
+	finish(product, vector, &sums, 1, bytes);
+	finish(product, vector, &sums, 2, bytes);
+	finish(product, vector, &sums, 3, bytes);
+}
+
+AVX2_INLINE void multiply(const struct xbar_product *product, enum xbar_form form, unsigned bytes)
+{
+	size_t vector = 0;
+
+	for (; vector + VECTORS <= product->vectors; vector += VECTORS)
+		multiply_some(product, vector, VECTORS, form, bytes);
+	for (; vector < product->vectors; vector++)
+		multiply_some(product, vector, 1, form, bytes);
+}
+
+AVX2 static void codes_s8(const struct xbar_product *product)
+{
+	multiply(product, XBAR_CODES, 1);
+}
+
+AVX2 static void codes_s16(const struct xbar_product *product)
+{
+	multiply(product, XBAR_CODES, 2);
+}
+
+AVX2 static void nibbles_s8(const struct xbar_product *product)
+{
+	multiply(product, XBAR_NIBBLES, 1);
+}
+
+AVX2 static void nibbles_s16(const struct xbar_product *product)
+{
+	multiply(product, XBAR_NIBBLES, 2);
+}
+
+AVX2 static void wide_s8(const struct xbar_product *product)
+{
+	multiply(product, XBAR_WIDE, 1);
+}
+
+AVX2 static void wide_s16(const struct xbar_product *product)
+{
+	multiply(product, XBAR_WIDE, 2);
+}
+
+AVX2 static void codes_sums(const struct xbar_product *product)
+{
+	multiply(product, XBAR_CODES, 0);
+}
+
+/* ---- noise ------------------------------------------------------------------------------------------------------- */
+
+/* High and low halves of eight 32 x 32-bit products. */
+AVX2_INLINE __m256i multiply_words(__m256i words, uint32_t by, __m256i *low)
+{
+	const __m256i factor = _mm256_set1_epi32((int32_t)by);
+	__m256i even = _mm256_mul_epu32(words, factor);
+	__m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(words, 32), factor);
+
+	*low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+	return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+}
+
+AVX2_INLINE void philox(uint64_t seed, __m256i word[4])
+{
+	uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+	for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
+		__m256i low0, low1;
+		__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
+		__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
+
+		word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), _mm256_set1_epi32((int32_t)k0));
+		word[1] = low1;
+		word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), _mm256_set1_epi32((int32_t)k1));
+		word[3] = low0;
+		k0 += XBAR_PHILOX_W0;
+		k1 += XBAR_PHILOX_W1;
+	}
+}
+
+#define HORNER(c) p = _mm256_add_ps(_mm256_mul_ps(p, y), _mm256_set1_ps(c));
+
+AVX2_INLINE __m256 logarithm(__m256 x)
+{
+	const __m256 one = _mm256_set1_ps(1.0f);
+	__m256i bits = _mm256_castps_si256(x);
+	__m256 e = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(126)));
+	__m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi32(0x007FFFFF));
+	__m256 m = _mm256_castsi256_ps(_mm256_or_si256(mantissa, _mm256_set1_epi32(0x3F000000)));
+	__m256 small = _mm256_cmp_ps(m, _mm256_set1_ps(XBAR_SQRT_HALF), _CMP_LT_OQ);
+	__m256 y = _mm256_add_ps(_mm256_sub_ps(m, one), _mm256_and_ps(m, small));
+	__m256 z = _mm256_mul_ps(y, y), p = _mm256_set1_ps(XBAR_LOG_FIRST);
+
+	e = _mm256_sub_ps(e, _mm256_and_ps(one, small));
+	XBAR_LOG_REST(HORNER)
+	p = _mm256_mul_ps(_mm256_mul_ps(p, y), z);
+	p = _mm256_sub_ps(p, _mm256_mul_ps(z, _mm256_set1_ps(0.5f)));
+	return _mm256_add_ps(_mm256_add_ps(y, p), _mm256_mul_ps(e, _mm256_set1_ps(XBAR_LN2)));
+}
+
+AVX2_INLINE void box_muller(__m256i radius, __m256i angle, __m256 *sine, __m256 *cosine)
+{
+	const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1.0f);
+	__m256 u = _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(_mm256_srli_epi32(radius, 8)), one),
+				 _mm256_set1_ps(0x1p-24f));
+	__m256 r = _mm256_sqrt_ps(_mm256_mul_ps(_mm256_set1_ps(-2.0f), logarithm(u)));
+	__m256 t = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_slli_epi32(angle, 2)), _mm256_set1_ps(XBAR_ANGLE_STEP));
+	__m256 y = _mm256_mul_ps(t, t), p = _mm256_set1_ps(XBAR_SIN_FIRST), s, c;
+	__m256 quarter = _mm256_castsi256_ps(_mm256_slli_epi32(angle, 1)); /* its sign bit is bit 30 of the word */
+
+	XBAR_SIN_REST(HORNER)
+	s = _mm256_add_ps(_mm256_mul_ps(_mm256_mul_ps(p, y), t), t);
+	p = _mm256_set1_ps(XBAR_COS_FIRST);
+	XBAR_COS_REST(HORNER)
+	c = _mm256_sub_ps(_mm256_mul_ps(_mm256_mul_ps(p, y), y), _mm256_mul_ps(y, _mm256_set1_ps(0.5f)));
+	c = _mm256_add_ps(c, one);
+	*sine = _mm256_blendv_ps(s, c, quarter);
+	*cosine = _mm256_blendv_ps(c, s, quarter);
+	*sine = _mm256_xor_ps(*sine, _mm256_and_ps(_mm256_castsi256_ps(angle), sign));
+	*cosine = _mm256_xor_ps(*cosine, _mm256_and_ps(_mm256_xor_ps(_mm256_castsi256_ps(angle), quarter), sign));
+	*sine = _mm256_mul_ps(r, *sine);
+	*cosine = _mm256_mul_ps(r, *cosine);
+}
+
+/* Eight outputs: sigma * normal + offset. */
+AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal)
+{
+	__m256 variance = _mm256_setzero_ps(), sigma;
+	size_t at = vector * XBAR_PANEL + first;
+
+	if (noise->variance)
+		variance = _mm256_cvtepi32_ps(load(noise->variance + at));
+	sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
+					     _mm256_set1_ps(noise->floor)));
+	_mm256_storeu_ps(noise->add + at, _mm256_add_ps(_mm256_mul_ps(sigma, normal),
+							_mm256_loadu_ps(noise->offset + first)));
+}
+
+/* Four lanes of the generator are a vector: two vectors at a time, the second one may be past the end. */
+AVX2 static void noise(const struct xbar_noise *noise)
+{
+	const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3);
+
+	for (size_t vector = 0; vector < noise->vectors; vector += 2) {
+		uint64_t use = noise->first_vector + vector, next = use + 1;
+		__m256i word[4];
+		__m256 a, b, c, d;
+
+		word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word), lanes);
+		word[1] = _mm256_set1_epi32((int32_t)noise->line);
+		word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
+		word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
+		philox(noise->seed, word);
+		box_muller(word[0], word[1], &a, &b);
+		box_muller(word[2], word[3], &c, &d);
+		add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20));
+		add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20));
+		if (vector + 1 == noise->vectors)
+			return;
+		add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31));
+		add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31));
+	}
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
+
+AVX2 static bool load_codes(const int8_t *inputs, size_t count, uint8_t *codes)
+{
+	const __m256i offset = _mm256_set1_epi8(XBAR_OFFSET), highest = _mm256_set1_epi8(2 * XBAR_OFFSET);
+	__m256i largest = highest;
+	size_t i = 0;
+
+	for (; i + 32 <= count; i += 32) {
+		__m256i code = _mm256_add_epi8(load(inputs + i), offset);
+
+		largest = _mm256_max_epu8(largest, code);
+		store(codes + i, code);
+	}
+	return xbar_plain.load_codes(inputs + i, count - i, codes + i) &&
+	       _mm256_movemask_epi8(_mm256_cmpeq_epi8(largest, highest)) == -1;
+}
+
+AVX2 static bool load_wide(const int8_t *inputs, size_t count, int max, int16_t *wide)
+{
+	const __m256i highest = _mm256_set1_epi16((int16_t)max);
+	__m256i largest = highest;
+	size_t i = 0;
+
+	for (; i + 16 <= count; i += 16) {
+		__m256i x = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(inputs + i)));
+
+		largest = _mm256_max_epi16(largest, _mm256_abs_epi16(x));
+		store(wide + i, x);
+	}
+	return xbar_plain.load_wide(inputs + i, count - i, max, wide + i) &&
+	       _mm256_movemask_epi8(_mm256_cmpeq_epi16(largest, highest)) == -1;
+}
+
+AVX2 static void load_squares(const int8_t *inputs, size_t count, unsigned shift, uint8_t *squares)
+{
+	const __m256i half = _mm256_set1_epi16((int16_t)((1 << shift) / 2));
+	const __m128i by = _mm_cvtsi32_si128((int32_t)shift);
+	size_t i = 0;
+
+	for (; i + 16 <= count; i += 16) {
+		__m256i x = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(inputs + i)));
+		__m256i square = _mm256_srl_epi16(_mm256_add_epi16(_mm256_mullo_epi16(x, x), half), by);
+
+		_mm_storeu_si128((__m128i *)(void *)(squares + i),
+				 _mm_packus_epi16(_mm256_castsi256_si128(square), _mm256_extracti128_si256(square, 1)));
+	}
+	xbar_plain.load_squares(inputs + i, count - i, shift, squares + i);
+}
+
+AVX2 static void load_magnitudes(const int8_t *inputs, size_t count, uint8_t *magnitudes)
+{
+	size_t i = 0;
+
+	for (; i + 32 <= count; i += 32)
+		store(magnitudes + i, _mm256_abs_epi8(load(inputs + i)));
+	xbar_plain.load_magnitudes(inputs + i, count - i, magnitudes + i);
+}
+
+static const struct xbar_kernel kernel = {
+	.name = "avx2",
+	.s8 = {codes_s8, nibbles_s8, wide_s8},
+	.s16 = {codes_s16, nibbles_s16, wide_s16},
+	.sums = codes_sums,
+	.noise = noise,
+	.load_codes = load_codes,
+	.load_wide = load_wide,
+	.load_squares = load_squares,
+	.load_magnitudes = load_magnitudes,
+};
+
+const struct xbar_kernel *xbar_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") ? &kernel : NULL;
+}
+
+#else
+
+const struct xbar_kernel *xbar_avx2(void)
+{
+	return NULL;
+}
+
+#endif

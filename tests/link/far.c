@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <string.h>
+
+#include "far.h"
+
+/* ---- the hardware ------------------------------------------------------------------------------------------------ */
+
+static struct far *far_of(struct nmlink_core *core)
+{
+	return core->self;
+}
+
+static void done(struct nmlink_core *core, uint16_t op)
+{
+	far_of(core)->executed[op]++;
+}
+
+static void safe(struct nmlink_core *core)
+{
+	(void)core;
+}
+
+static uint32_t clock_ms(struct nmlink_core *core)
+{
+	(void)core;
+	return 0;
+}
+
+static enum nmlink_status write_weights(struct nmlink_core *core, const struct nmlink_write_request *m)
+{
+	const uint8_t *p = m->tail;
+
+	done(core, NMLINK_OP_WRITE);
+	for (uint32_t row = 0; row < m->rows; row++)
+		for (uint32_t col = 0; col < m->cols; col++)
+			far_of(core)->weights[m->tile][m->row + row][m->col + col] = nmlink_load_s8(p++);
+	return NMLINK_OK;
+}
+
+static enum nmlink_status read_weights(struct nmlink_core *core, const struct nmlink_read_request *m, uint8_t *codes)
+{
+	done(core, NMLINK_OP_READ);
+	far_of(core)->uses += m->use;
+	for (uint32_t row = 0; row < m->rows; row++)
+		for (uint32_t col = 0; col < m->cols; col++)
+			*codes++ = (uint8_t)far_of(core)->weights[m->tile][m->row + row][m->col + col];
+	return NMLINK_OK;
+}
+
+static enum nmlink_status add(struct nmlink_core *core, uint16_t tile, const struct nmlink_cell_record *m,
+	bool *saturated)
+{
+	int16_t *cell = &far_of(core)->weights[tile][m->row][m->col];
+	int sum = *cell + m->code;
+
+	done(core, NMLINK_OP_ADD_CELLS);
+	*saturated = sum < -100 || sum > 100;
+	*cell = (int16_t)(sum < -100 ? -100 : sum > 100 ? 100 : sum);
+	return NMLINK_OK;
+}
+
+/* One output: the sum, as it is; clipped to 16 bits would be out of reach. */
+static int product(const struct far *far, const struct nmlink_infer_request *m, const uint8_t *in, uint32_t output)
+{
+	const bool transposed = m->flags & NMLINK_INFER_TRANSPOSED;
+	const uint32_t inputs = transposed ? m->cols : m->rows;
+	int sum = 0;
+
+	for (uint32_t n = 0; n < inputs; n++)
+		sum += nmlink_load_s8(in + n) * (transposed ? far->weights[m->tile][m->row + output][m->col + n] :
+							      far->weights[m->tile][m->row + n][m->col + output]);
+	return sum;
+}
+
+static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_infer_request *m, uint8_t *outputs,
+	uint8_t *clipped)
+{
+	const bool transposed = m->flags & NMLINK_INFER_TRANSPOSED;
+	const uint32_t in = transposed ? m->cols : m->rows, out = transposed ? m->rows : m->cols;
+
+	done(core, NMLINK_OP_INFER);
+	far_of(core)->uses += m->first_vector;
+	for (uint32_t v = 0; v < m->batch; v++, clipped += (out + 7) / 8) {
+		for (uint32_t n = 0; n < out; n++) {
+			int sum = product(far_of(core), m, m->tail + v * in, n);
+
+			clipped[n / 8] |= (uint8_t)((sum > 1000 || sum < -1000) << n % 8);
+			outputs = nmlink_store_s16(outputs,
+				(int16_t)(sum > 1000 ? 1000 : sum < -1000 ? -1000 : sum));
+		}
+	}
+	return NMLINK_OK;
+}
+
+static enum nmlink_status set_neuron(struct nmlink_core *core, uint16_t tile, uint16_t index,
+	const struct nmlink_neuron_record *m)
+{
+	done(core, NMLINK_OP_WRITE_NEURONS);
+	far_of(core)->neurons[tile][index] = *m;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status get_neuron(struct nmlink_core *core, uint16_t tile, uint16_t index,
+	struct nmlink_neuron_record *m)
+{
+	*m = far_of(core)->neurons[tile][index];
+	return NMLINK_OK;
+}
+
+static enum nmlink_status reset_state(struct nmlink_core *core)
+{
+	done(core, NMLINK_OP_RESET_STATE);
+	for (uint32_t n = 0; n < FAR_TILES * FAR_COLS; n++)
+		far_of(core)->neurons[n / FAR_COLS][n % FAR_COLS].potential = 0;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status spikes_start(struct nmlink_core *core, uint32_t flags)
+{
+	(void)flags;
+	done(core, NMLINK_OP_SPIKES_START);
+	far_of(core)->busy = false;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status spikes_give(struct nmlink_core *core, uint32_t number, const struct nmlink_input_record *m)
+{
+	struct far *far = far_of(core);
+
+	if (far->busy)
+		return NMLINK_EBUSY;
+	far->input_number = number;
+	far->input = *m;
+	far->emitted = 0;
+	far->busy = true;
+	return NMLINK_OK;
+}
+
+/* A spike of row r fires neurons 0..r, a leak neuron 11, a virtual event its own neuron `value` times. */
+static uint32_t outputs_of(const struct nmlink_input_record *input)
+{
+	return input->kind == NMLINK_INPUT_SPIKE ? input->address + 1u :
+		input->kind == NMLINK_INPUT_VIRTUAL ? (uint32_t)input->value : 1;
+}
+
+static enum nmlink_status spikes_work(struct nmlink_core *core, bool *idle)
+{
+	struct far *far = far_of(core);
+	const struct nmlink_input_record *input = &far->input;
+
+	while (far->busy && nmlink_core_room(core)) {
+		const struct nmlink_output_record event = {.input = far->input_number, .tile = input->tile,
+			.address = (uint16_t)(input->kind == NMLINK_INPUT_SPIKE ? far->emitted :
+				input->kind == NMLINK_INPUT_VIRTUAL ? input->address : 11)};
+
+		if (far->emitted < outputs_of(input))
+			nmlink_core_output(core, &event);
+		far->emitted++;
+		far->busy = far->emitted < outputs_of(input);
+	}
+	*idle = !far->busy;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status spikes_stop(struct nmlink_core *core, struct nmlink_spikes_stop_reply *total)
+{
+	done(core, NMLINK_OP_SPIKES_STOP);
+	total->sops = core->produced;
+	total->cycles = 7;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status get_attr(struct nmlink_core *core, uint16_t index, int64_t *value)
+{
+	*value = far_of(core)->attrs[index];
+	return NMLINK_OK;
+}
+
+static enum nmlink_status set_attr(struct nmlink_core *core, uint16_t index, int64_t value)
+{
+	done(core, NMLINK_OP_SET_ATTR);
+	far_of(core)->attrs[index] = value;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status get_sensor(struct nmlink_core *core, uint16_t index, int64_t *value)
+{
+	(void)core;
+	*value = -300 - index;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status get_counter(struct nmlink_core *core, uint16_t index, uint64_t *value)
+{
+	*value = index ? 5 : far_of(core)->pulses;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied)
+{
+	uint32_t *cell = &far_of(core)->conductance[m->tile][m->row][m->col][m->side];
+
+	done(core, NMLINK_OP_PULSE_CELL);
+	far_of(core)->pulses += m->pulses;
+	*cell = m->voltage_uv > 0 ? *cell + 1000 * m->pulses : *cell - (*cell < 1000 ? *cell : 1000);
+	*applied = m->pulses;
+	return NMLINK_OK;
+}
+
+static enum nmlink_status conductance(struct nmlink_core *core, const struct nmlink_read_conductance_request *m,
+	uint8_t *out)
+{
+	done(core, NMLINK_OP_READ_CONDUCTANCE);
+	far_of(core)->uses += m->use;
+	for (uint32_t row = m->row; row < m->row + m->rows; row++)
+		for (uint32_t col = m->col; col < m->col + m->cols; col++)
+			out = nmlink_store_u32(out, far_of(core)->conductance[m->tile][row][col][m->side]);
+	return NMLINK_OK;
+}
+
+static enum nmlink_status current(struct nmlink_core *core, const struct nmlink_sense *m, int32_t *current_na)
+{
+	far_of(core)->uses += m->use;
+	*current_na = m->voltage_uv / 1000;
+	return NMLINK_OK;
+}
+
+static const struct nmlink_input_cap input_cap = {-100, 100, 8, 1, NMLINK_INFER_TRANSPOSED, 20, NULL, 0};
+static const struct nmlink_output_cap output_cap = {-1000, 1000, 11, 2, NULL, 0};
+static const struct nmlink_neuron_cap neuron_cap = {1, 0, 1000, 0, 10, -500, 500, NULL, 0};
+static const struct nmlink_spikes_cap spikes_cap = {NMLINK_SPIKES_LEAK | NMLINK_SPIKES_VIRTUAL |
+	NMLINK_SPIKES_BACK_TO_BACK | NMLINK_SPIKES_STREAM, 1, 100, 11, 11, 0, 1000000, NULL, 0};
+static const struct nmlink_drive_cap drive_cap = {3000000, 1000, 100, 1000000, 10, 200000, NULL, 0};
+static const struct nmlink_sense_cap sense_cap = {1000, 100000, 200000, 0, NULL, 0};
+static const struct nmlink_safety_cap safety_cap = {0, 10, NULL, 0};
+static const struct nmlink_attr_cap attrs[] = {
+	{NMLINK_ATTR_INTEGER, NMLINK_ATTR_WRITABLE | NMLINK_ATTR_SAVED, -5, 50, NMLINK_TEXT("gain\0dB\0gain of it")},
+	{NMLINK_ATTR_BOOL, 0, 0, 1, NMLINK_TEXT("warm\0\0it is warm")},
+};
+static const struct nmlink_sensor_cap sensors[] = {{-1, NMLINK_TEXT("temperature\0degC\0of the board")}};
+static const struct nmlink_counter_cap counters[] = {{NMLINK_TEXT("pulses\0applied")}, {NMLINK_TEXT("fives\0always 5")}};
+
+static void describe(struct far *far)
+{
+	far->board = (struct nmlink_board){
+		.vendor = "Far", .model = "far12", .hardware = "B", .firmware = "1.2", .serial = "F-7",
+		.array = {FAR_TILES, FAR_ROWS, FAR_COLS, 1, NULL, 0},
+		.weight = {-100, 100, 8, 1, NULL, 0},
+		.call = {.safe = safe, .write = write_weights, .read = read_weights},
+	};
+	if (far->small)
+		return;
+	far->board.input = &input_cap;
+	far->board.output = &output_cap;
+	far->board.neuron = &neuron_cap;
+	far->board.spikes = &spikes_cap;
+	far->board.drive = &drive_cap;
+	far->board.sense = &sense_cap;
+	far->board.safety = &safety_cap;
+	far->board.limits = (struct nmlink_limits){2500000, 0, 500000, 100, 60000};
+	far->board.attrs = attrs;
+	far->board.attr_count = 2;
+	far->board.sensors = sensors;
+	far->board.sensor_count = 1;
+	far->board.counters = counters;
+	far->board.counter_count = 2;
+	far->board.call = (struct nmlink_callbacks){.safe = safe, .clock_ms = clock_ms, .write = write_weights,
+		.read = read_weights, .add = add, .infer = infer, .set_neuron = set_neuron, .get_neuron = get_neuron,
+		.reset_state = reset_state, .spikes_start = spikes_start, .spikes_give = spikes_give,
+		.spikes_work = spikes_work, .spikes_stop = spikes_stop, .get_attr = get_attr, .set_attr = set_attr,
+		.get_sensor = get_sensor, .get_counter = get_counter, .pulse = pulse, .conductance = conductance,
+		.current = current};
+}
+
+void far_init(struct far *far)
+{
+	memset(far, 0, sizeof(*far));
+	far->max_frame = FAR_FRAME;
+	far->window = 8;
+}
+
+/* ---- the stream -------------------------------------------------------------------------------------------------- */
+
+static void enqueue(struct far *far, const uint8_t *frame, size_t size)
+{
+	struct far_frame *slot = &far->queue[(far->first + far->count) % FAR_QUEUE];
+
+	ck_assert_uint_lt(far->count, FAR_QUEUE);
+	slot->size = far->bytes ? nmlink_cobs_encode(slot->bytes, frame, size) : size;
+	if (!far->bytes)
+		memcpy(slot->bytes, frame, size);
+	far->count++;
+}
+
+static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t size);
+
+/* What the hook decides about a frame. */
+static void deliver(struct far *far, bool reply, uint8_t *frame, size_t size)
+{
+	const unsigned count = reply ? far->replies++ : far->requests++;
+	enum far_fate fate = far->hook ? far->hook(far, reply, count, frame, &size) : FAR_PASS;
+	struct far_frame *late = &far->late[reply];
+	const bool was_late = far->has_late[reply];
+
+	far->has_late[reply] = false;
+	if (fate == FAR_LATE && !was_late) {
+		late->size = size;
+		memcpy(late->bytes, frame, size);
+		far->has_late[reply] = true;
+		return;
+	}
+	if (fate != FAR_DROP)
+		arrive(far, reply, frame, size);
+	if (fate == FAR_TWICE)
+		arrive(far, reply, frame, size);
+	if (was_late)
+		arrive(far, reply, late->bytes, late->size);
+}
+
+/* A frame at its end: the host's queue, or the board, whose answer goes back. */
+static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t size)
+{
+	uint8_t answer[FAR_FRAME];
+	uint32_t length;
+
+	if (reply) {
+		enqueue(far, frame, size);
+		return;
+	}
+	length = nmlink_core_frame(&far->core, frame, size, answer);
+	if (length)
+		deliver(far, true, answer, length);
+}
+
+static int say_gone(struct far *far)
+{
+	return nmhal_host_fail(far->host, NMHAL_E_GONE, "unplugged, as planned");
+}
+
+static int far_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
+{
+	struct far *far = self;
+	const uint8_t *bytes = buf;
+	uint8_t frame[FAR_FRAME];
+	size_t used;
+
+	(void)deadline_ns;
+	if (far->gone)
+		return say_gone(far);
+	if (!far->bytes) {
+		ck_assert_uint_le(size, far->max_frame);
+		memcpy(frame, bytes, size);
+		deliver(far, false, frame, size);
+		return NMHAL_OK;
+	}
+	for (; size; bytes += used, size -= used) {
+		if (!nmlink_cobs_take(&far->cobs, bytes, size, &used))
+			continue;
+		memcpy(frame, far->cobs.buffer, far->cobs.size);
+		deliver(far, false, frame, far->cobs.size);
+	}
+	return NMHAL_OK;
+}
+
+static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
+{
+	struct far *far = self;
+	const struct far_frame *frame;
+
+	(void)deadline_ns;
+	if (far->gone)
+		return say_gone(far);
+	if (!far->count && far->has_late[1]) {
+		far->has_late[1] = false;
+		enqueue(far, far->late[1].bytes, far->late[1].size);
+	}
+	if (!far->count && far->empty)
+		far->empty(far);
+	if (!far->count)
+		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
+	frame = &far->queue[far->first];
+	*size = frame->size - far->taken;
+	if (*size > capacity)
+		*size = capacity;
+	if (far->bytes && far->piece && *size > far->piece)
+		*size = far->piece;
+	memcpy(buf, frame->bytes + far->taken, *size);
+	far->taken += *size;
+	if (!far->bytes || far->taken == frame->size) {
+		far->taken = 0;
+		far->first = (far->first + 1) % FAR_QUEUE;
+		far->count--;
+	}
+	return NMHAL_OK;
+}
+
+static int far_flush(void *self, int64_t deadline_ns)
+{
+	struct far *far = self;
+
+	(void)deadline_ns;
+	if (far->gone)
+		return say_gone(far);
+	far->count = 0;
+	far->taken = 0;
+	far->flushes++;
+	return NMHAL_OK;
+}
+
+static void far_info(void *self, struct nmhal_stream_info *info)
+{
+	struct far *far = self;
+
+	info->max_frame = far->bytes ? 0 : FAR_FRAME;
+	info->alignment = 1;
+	info->default_timeout_ms = 5000;
+	info->emulated = 1;
+}
+
+static void far_close(void *self)
+{
+	struct far *far = self;
+
+	far->closed = true;
+}
+
+static const struct nmhal_stream_ops far_ops = {.struct_size = sizeof(struct nmhal_stream_ops), .close = far_close,
+	.info = far_info, .send = far_send, .recv = far_recv, .flush = far_flush};
+
+static struct far *far_next; /* of the link's next open */
+
+static int far_link_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns,
+	struct nmhal_bus *bus, struct nmhal_stream *stream)
+{
+	struct far *far = far_next;
+	struct nmlink_memory memory = {.kept = far->kept, .window = far->window, .max_frame = far->max_frame,
+		.events = far->events, .event_count = FAR_EVENTS, .points = far->points, .point_count = FAR_POINTS};
+
+	(void)uri;
+	(void)deadline_ns;
+	(void)bus;
+	far->host = host;
+	far->closed = false;
+	far->cobs = (struct nmlink_cobs){.buffer = far->cobs_buffer, .capacity = FAR_FRAME};
+	describe(far);
+	ck_assert(nmlink_core_init(&far->core, &far->board, &memory, far));
+	*stream = (struct nmhal_stream){&far_ops, far};
+	return NMHAL_OK;
+}
+
+static const struct nmhal_key far_keys[] = {{NULL, NULL}};
+static const struct nmhal_link far_link = {.abi = NMHAL_DRIVER_ABI, .emulated = 1,
+	.struct_size = sizeof(struct nmhal_link), .scheme = "far", .summary = "a board in the test",
+	.default_board = "nmlink", .keys = far_keys, .open = far_link_open};
+
+nmhal_context *far_context(void)
+{
+	return far_context_with(NULL);
+}
+
+nmhal_context *far_context_with(const struct nmhal_context_params *params)
+{
+	nmhal_context *ctx;
+
+	ck_assert_int_eq(nmhal_context_new(params, &ctx), NMHAL_OK);
+	ck_assert_int_eq(nmhal_context_add_link(ctx, &far_link), NMHAL_OK);
+	return ctx;
+}
+
+int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev)
+{
+	far_next = far;
+	return nmhal_device_open(ctx, "far:,session=0x1234abcd", NULL, dev);
+}
+
+nmhal_device *far_open(nmhal_context *ctx, struct far *far)
+{
+	nmhal_device *dev;
+	int status = far_try_open(ctx, far, &dev);
+
+	ck_assert_msg(status == NMHAL_OK, "%s", nmhal_last_error());
+	return dev;
+}
+
+/* ---- frames of tests --------------------------------------------------------------------------------------------- */
+
+void far_push(struct far *far, const uint8_t *frame, size_t size)
+{
+	enqueue(far, frame, size);
+}
+
+size_t far_frame(struct far *far, uint8_t *frame, const struct nmlink_header *header, const void *payload)
+{
+	if (header->size)
+		memcpy(frame + NMLINK_HEADER_SIZE, payload, header->size);
+	return nmlink_frame_seal(frame, header, far->core.crc);
+}
+
+uint64_t far_counter(nmhal_device *dev, const char *key)
+{
+	uint64_t value;
+
+	ck_assert_msg(nmhal_counter_get(dev, key, &value) == NMHAL_OK, "%s", nmhal_last_error());
+	return value;
+}

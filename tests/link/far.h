@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small board at the far end of a stream: the real board-side core over crossbars in memory, with everything that
+ * nmlink has. Time is virtual: what is sent is answered at once, and when no answer waits none will come. Tests put
+ * their hands between: a hook sees each frame both ways, and may change, drop, double or delay it.
+ */
+#ifndef FAR_H
+#define FAR_H
+
+#include <stdbool.h>
+
+#include <nmhal/driver.h>
+
+#include "nmlink/core.h"
+
+#define FAR_TILES  2u
+#define FAR_ROWS   8u
+#define FAR_COLS   12u
+#define FAR_FRAME  4096u /* largest max_frame */
+#define FAR_QUEUE  256u  /* frames that wait for the host */
+#define FAR_EVENTS 16u
+#define FAR_POINTS 64u
+
+enum far_fate { FAR_PASS, FAR_DROP, FAR_TWICE, FAR_LATE }; /* LATE: behind the next frame of its direction */
+
+struct far;
+/* reply: to the host; count: of the frames in this direction; *size may change up to FAR_FRAME. */
+typedef enum far_fate (*far_hook_fn)(struct far *far, bool reply, unsigned count, uint8_t *frame, size_t *size);
+
+struct far_frame {
+	size_t size;
+	uint8_t bytes[NMLINK_COBS_SIZE(FAR_FRAME)];
+};
+
+struct far {
+	/* Set by a test before open. */
+	bool bytes;          /* a stream of bytes in COBS; else packets */
+	size_t piece;        /* bytes that one recv gives at most; 0: as many as there are */
+	uint32_t max_frame;
+	uint16_t window;
+	bool small;          /* a board that has only weights */
+	far_hook_fn hook;
+	void *user;
+	void (*empty)(struct far *far); /* nothing waits for the host, who is about to hear TIMEOUT */
+
+	/* What happened. */
+	unsigned requests, replies; /* frames that came from the host, and that went to it */
+	unsigned executed[256];     /* by opcode below 256, each time the hardware did it */
+	uint64_t pulses;            /* applied to cells */
+	bool closed, gone;          /* gone: every call says so; a test may set it */
+	unsigned flushes;
+
+	struct nmhal_host *host;
+	struct nmlink_core core;
+	struct nmlink_board board;
+	struct nmlink_kept kept[64];
+	struct nmlink_output_record events[FAR_EVENTS];
+	struct nmlink_point_record points[FAR_POINTS];
+	struct nmlink_cobs cobs;
+	uint8_t cobs_buffer[FAR_FRAME], out[FAR_FRAME];
+	struct far_frame late[2], queue[FAR_QUEUE];
+	bool has_late[2];
+	size_t first, count, taken; /* of the queue */
+
+	int16_t weights[FAR_TILES][FAR_ROWS][FAR_COLS];
+	struct nmlink_neuron_record neurons[FAR_TILES][FAR_COLS];
+	int64_t attrs[2];
+	uint32_t conductance[FAR_TILES][FAR_ROWS][FAR_COLS][2];
+	uint32_t input_number, emitted; /* of the event that runs */
+	bool busy;
+	struct nmlink_input_record input;
+	uint64_t uses;      /* sum of all `use` and first_vector: two ways of asking the same */
+};
+
+/* A board of packets, frames of FAR_FRAME, a window of 8. */
+void far_init(struct far *far);
+/* Gives the host a frame out of the order of things. */
+void far_push(struct far *far, const uint8_t *frame, size_t size);
+/* Header, payload and CRC for far_push() or a hook; returns the size. */
+size_t far_frame(struct far *far, uint8_t *frame, const struct nmlink_header *header, const void *payload);
+nmhal_context *far_context(void);
+nmhal_context *far_context_with(const struct nmhal_context_params *params);
+int far_try_open(nmhal_context *ctx, struct far *far, nmhal_device **dev);
+/* Opens, or fails the test. */
+nmhal_device *far_open(nmhal_context *ctx, struct far *far);
+uint64_t far_counter(nmhal_device *dev, const char *key);
+
+#endif
