@@ -21,7 +21,7 @@ CALLBACKS = """
 extern "Python" int nmhal_py_multiply(void *user, const float *w, const float *x, float *y, unsigned out, unsigned in);
 extern "Python" int nmhal_py_add(void *user, const float *w, const float *dw, float *w_new, unsigned n);
 extern "Python" int nmhal_py_write(void *user, float *w, unsigned out, unsigned in);
-int nmhal_py_guard(nmhal_device **devs, size_t count);
+void nmhal_py_guard(nmhal_device **devs, size_t count);
 void nmhal_py_unguard(void);
 """
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._device import Device, guard, milliseconds
-from ._errors import check
+from ._core import Process, call, milliseconds
+from ._device import Device
+from ._errors import StateError, check
 from ._nmhal import ffi, lib
-
-Float32 = npt.NDArray[np.float32]
+from ._types import Float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Array:
         out = ffi.new("nmhal_array **")
         self._check(lib.nmhal_array_new(self._pointers, len(self._pointers), n_out, n_in, options, out))
         self._pointer = ffi.gc(out[0], lib.nmhal_array_free)
+        self._process = Process.number
 
     def _check(self, status: int) -> None:
         check(status, self.devices[0].uri if self.devices else "")
@@ -89,15 +90,15 @@ class Array:
     def _call(self, function: Any, *args: Any) -> None:
         if self._pointer is None:
             raise ValueError("the array was freed")
-        with guard(self._pointers):
-            status = function(self._pointer, *args)
-        self._check(status)
+        if self._process != Process.number:
+            # Its lock may have been held by a thread that the child does not have.
+            raise StateError(f"{self!r}: made before fork, a child cannot use its parent's array; make it here",
+                             self.devices[0].uri)
+        call(self._pointers, self.devices[0].uri, function, self._pointer, *args)
 
     def free(self) -> None:
-        """Gives the tiles back; their weights stay. Later calls raise ValueError."""
-        if self._pointer is not None:
-            ffi.release(self._pointer)
-            self._pointer = None
+        """Gives the tiles back, when a call that runs is over; their weights stay. Later calls raise ValueError."""
+        self._pointer = None  # the last reference frees: calls that run hold one
 
     def __enter__(self) -> Array:
         return self
@@ -134,7 +135,7 @@ class Array:
         op.x = ffi.cast("float *", ffi.from_buffer(inputs))
         op.y = ffi.cast("float *", ffi.from_buffer(out))
         self._call(lib.nmhal_array_matmul, op)
-        return out.reshape(vectors.shape[:-1] + (outputs,))
+        return out.reshape((*vectors.shape[:-1], outputs))
 
     def program(self, w: npt.ArrayLike, *, verify: bool = False, timeout: float | None = None) -> None:
         """Programs w [out, in] now: cells that differ are written."""

@@ -8,7 +8,8 @@ from ._nmhal import ffi, lib
 class Error(Exception):
     """A call failed.
 
-    status: number of the status, as in C; sentence: what was tried, what happened, what to do; device: URI, or "".
+    status: number of the status, as in C; sentence: what was tried, what happened, what to do; device: URI, or "";
+    report: what was done until then, of calls that have such a report.
     """
 
     status = 0
@@ -17,6 +18,7 @@ class Error(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.device = device
+        self.report: object = None
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         return type(self), (self.sentence, self.device)
