@@ -43,6 +43,22 @@ need_packages() {
 	rm -f "$log"
 }
 
+# need_venv PACKAGE==VERSION...: install with pip what build/venv lacks of these Python packages; silent when nothing.
+need_venv() {
+	local venv package present missing=()
+
+	venv=$(dirname "${BASH_SOURCE[0]}")/../build/venv
+	need_packages python3-venv
+	[ -x "$venv/bin/pip" ] || quietly "making build/venv" python3 -m venv --clear "$venv"
+	present=$("$venv/bin/pip" list --format freeze --disable-pip-version-check)
+	for package in "$@"; do
+		grep -qixF -- "$package" <<<"$present" || missing+=("$package")
+	done
+	[ "${#missing[@]}" -gt 0 ] || return 0
+	printf '%s: installing %s\n' "${0##*/}" "${missing[*]}" >&2
+	quietly "installing ${missing[*]}" "$venv/bin/pip" install --disable-pip-version-check "${missing[@]}"
+}
+
 # quietly WHAT COMMAND...: run a command without its output; on failure show the end of it and stop.
 quietly() {
 	local what=$1 log

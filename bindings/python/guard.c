@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ctrl-C while Python waits inside a call of the library: the call is interrupted, then Python's own handler runs and
- * raises KeyboardInterrupt when the call is back. Python raises it in the main thread only, so only that one is guarded;
- * at most one call at a time, therefore one variable.
+ * raises KeyboardInterrupt when the call is back. Python raises it in the main thread only, so only that one is
+ * guarded; at most one call at a time, therefore one variable.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -185,7 +185,8 @@ class Exit(unittest.TestCase):
     def test_with_a_thread_inside_a_call(self):
         start = time.monotonic()
         found = python("import nmhal, sys\nfrom common import *\n"
-                       "dev = nmhal.open('sim:tinyodin', context=nmhal.Context(log_level='info')); run = start_run(dev)")
+                       "context = nmhal.Context(log_level='info')\n"
+                       "dev = nmhal.open('sim:tinyodin', context=context); run = start_run(dev)")
         self.assertEqual((found.returncode, found.stdout), (0, ""))
         self.assertRegex(found.stderr, "sim:tinyodin: closed")
         self.assertLess(time.monotonic() - start, 30)

@@ -11,9 +11,10 @@ Nothing of a framework is imported here; nmhal.jax is imported by name. docs/pyt
 from ._array import Array, ArrayStats, Place, Quality
 from ._attrs import Attributes
 from ._device import Context, Device, enumerate_devices, open
-from ._errors import (AccessError, AgainError, BusyError, CanceledError, DeadlineError, Error, GoneError, InterlockError,
-                      InternalError, InvalidError, LimitError, NoDeviceError, NoMemoryError, OverrunError,
-                      ProtocolError, StateError, TransferError, UnsupportedError, VerifyError, VersionError)
+from ._errors import (AccessError, AgainError, BusyError, CanceledError, DeadlineError, Error, GoneError,
+                      InterlockError, InternalError, InvalidError, LimitError, NoDeviceError, NoMemoryError,
+                      OverrunError, ProtocolError, StateError, TransferError, UnsupportedError, VerifyError,
+                      VersionError)
 from ._image import Image
 from ._nmhal import lib as _lib
 from ._types import (CELL, EVENT, LEAK_ALL, LEAK_ONE, NEURON, NO_LIMIT, PROCESSED, SPIKE, SWEEP_POINT, VIRTUAL,

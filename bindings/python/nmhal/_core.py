@@ -74,6 +74,7 @@ class Process:
 
     @classmethod
     def forked(cls) -> None:
+        """Runs in each child: no call is running here."""
         cls.number += 1
         lib.nmhal_py_unguard()
 

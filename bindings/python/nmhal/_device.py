@@ -105,7 +105,8 @@ class Device(WeightCalls, SpikeCalls, AnalogCalls):
         numbers: dict[str, Any] = {name: getattr(caps, name) for name in
                    ("cores", "rows", "cols", "max_batch", "virtual_address_max", "leak_one_address_max", "weight_bits",
                     "input_bits", "output_bits", "neuron_model", "output_lsb", "step_ps", "clock_hz")}
-        texts: dict[str, Any] = {name: string(getattr(caps, name)) for name in ("board", "driver", "serial", "firmware")}
+        texts: dict[str, Any] = {name: string(getattr(caps, name))
+                                 for name in ("board", "driver", "serial", "firmware")}
         timeout = caps.default_timeout_ms
         return Caps(features=frozenset(name for name, bit in _FEATURES.items() if caps.features & bit),
                     default_timeout=None if timeout == lib.NMHAL_WAIT_FOREVER else timeout / 1000,
