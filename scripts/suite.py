@@ -18,7 +18,8 @@ BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
 JOBS = str(os.cpu_count() or 1)
 COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
-WIRED = ("--no-suite", "usb", "--no-suite", "pins")  # long runs over emulated pins: with gcc and under sanitizers
+# Long runs over virtual USB and emulated pins: with gcc and under sanitizers only.
+WIRED = ("--no-suite", "usb", "--no-suite", "carriers", "--no-suite", "pins")
 LONG = ("--no-suite", "long")  # one thread and the model at work: minutes in a tool that slows down 30 times
 SLOW = ("--no-suite", "faults", "--no-suite", "kernel", "--no-suite", "firmware")  # suites with a stage of their own
 OUR_CODE = ("hal", "nmlink", "drivers", "sim", "tools", "examples", "bench", "fuzz")
@@ -283,7 +284,8 @@ def python(stage):
               "--wheel-dir", str(wheels), ".", env=env)
     stage.run(*pip, "install", "--no-deps", "--force-reinstall", *map(str, wheels.glob("*.whl")), env=env)
     for path in sorted((ROOT / "tests/python").glob("test_*.py")):
-        output = stage.run(str(venv / "python"), "-W", "error", "-X", "dev", str(path), "--verbose", env=env, check=False)
+        output = stage.run(str(venv / "python"), "-W", "error", "-X", "dev", str(path), "--verbose", env=env,
+                           check=False)
         stage.unittests(path.stem, output)
     stage.check(str(venv / "mypy"), "--strict", "--cache-dir", str(BUILD / "mypy"), "bindings/python/nmhal")
 
