@@ -14,6 +14,7 @@ from ._device import (EVENT, LEAK_ALL, LEAK_ONE, NEURON, PROCESSED, SPIKE, VIRTU
 from ._errors import (AccessError, AgainError, BusyError, CanceledError, DeadlineError, Error, GoneError, InterlockError,
                       InternalError, InvalidError, LimitError, NoDeviceError, NoMemoryError, OverrunError,
                       ProtocolError, StateError, TransferError, UnsupportedError, VerifyError, VersionError)
+from ._functions import Functions, device_from_functions
 from ._nmhal import lib as _lib
 
 __version__ = ".".join(str(_lib.nmhal_version() >> shift & 255) for shift in (16, 8, 0))
