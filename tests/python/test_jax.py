@@ -1,10 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """nmhal.jax.matmul under the transformations of JAX and the optimisers of optax, on the emulated tinyODIN."""
-import os
-import subprocess
-import sys
-import textwrap
 import unittest
 
 import jax
@@ -14,34 +10,10 @@ import optax
 
 import nmhal
 import nmhal.jax as nj
-
-N_OUT, N_IN = 6, 9
-
-
-def child(code, **env):
-    """Runs Python code in a process of its own; what it printed, and its status."""
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120,
-                          check=False, env={**os.environ, **env})
-    return done.stdout + done.stderr, done.returncode
+from jaxbed import N_IN, N_OUT, OnBoard as Bed, child, inputs
 
 
-class OnBoard(unittest.TestCase):
-    """A fresh chip and an array on it."""
-
-    shape = (N_OUT, N_IN)
-    options = {}
-
-    def setUp(self):
-        rng = np.random.default_rng(1)
-        self.dev = nmhal.open("sim:tinyodin")
-        self.array = nmhal.Array(self.dev, *self.shape, **self.options)
-        self.w = jnp.asarray(rng.normal(size=self.shape), jnp.float32)
-        self.x = jnp.asarray(rng.normal(size=(4, self.shape[1])), jnp.float32)
-
-    def tearDown(self):
-        self.array.free()
-        self.dev.close()
-
+class OnBoard(Bed):
     def matmul(self, w, x, **how):
         return nj.matmul(self.array, w, x, **how)
 
@@ -49,9 +21,6 @@ class OnBoard(unittest.TestCase):
         """The same value on the host: a product with the weights and inputs that codes stand for."""
         steps = jnp.max(jnp.abs(x), -1, keepdims=True) / 127
         return (jnp.round(x / steps) * steps) @ self.array.quantise(w).T
-
-    def same(self, one, other):
-        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
 class Values(OnBoard):
@@ -63,7 +32,7 @@ class Values(OnBoard):
 
     def test_shapes(self):
         for shape in ((N_IN,), (1, N_IN), (2, 3, N_IN), (0, N_IN), (2, 0, N_IN)):
-            x = jnp.ones(shape, jnp.float32)
+            x = jnp.zeros(shape, jnp.float32).at[..., 0].set(1)
             self.assertEqual(self.matmul(self.w, x).shape, shape[:-1] + (N_OUT,))
 
     def test_batch_of_zero_touches_nothing(self):
@@ -141,7 +110,7 @@ class Transformations(OnBoard):
         self.same(y, self.matmul(self.w, x))
 
     def test_nested_vmap_and_other_axes(self):
-        x = jnp.arange(2 * N_IN * 3, dtype=jnp.float32).reshape(2, N_IN, 3)
+        x = jnp.swapaxes(inputs(6, N_IN, 4).reshape(2, 3, N_IN), 1, 2)
         y = jax.vmap(jax.vmap(lambda one: self.matmul(self.w, one), in_axes=1, out_axes=1))(x)
         self.assertEqual(y.shape, (2, N_OUT, 3))
         self.same(y, jnp.swapaxes(self.matmul(self.w, jnp.swapaxes(x, 1, 2)), 1, 2))
@@ -207,7 +176,7 @@ class Optimisers(OnBoard):
     def fit(self, optimiser):
         """Least squares on plain W by the optimiser, everything under one jit."""
         goal = jnp.asarray(np.random.default_rng(2).normal(size=(N_OUT, N_IN)), jnp.float32)
-        x = jnp.asarray(np.random.default_rng(3).normal(size=(32, N_IN)), jnp.float32)
+        x = inputs(64, N_IN, 3)
         params = {"w": self.w, "b": jnp.zeros(N_OUT)}
 
         def loss(params):
@@ -250,7 +219,7 @@ class BadInput(OnBoard):
                 nmhal.jax.matmul(array, np.ones((2, 3)), np.ones(3))
             except TypeError as error:
                 print(error)
-            print(nmhal.jax.matmul(array, np.ones((2, 3), np.float32), np.ones(3, np.float32)).dtype)
+            print(nmhal.jax.matmul(array, np.ones((2, 3), np.float32), np.eye(3, dtype=np.float32)).dtype)
             """)
         self.assertEqual(status, 0, output)
         self.assertIn("matmul: W: dtype is float64: must be float32", output)
@@ -282,9 +251,9 @@ class BadInput(OnBoard):
 
     def test_numbers_that_are_not_finite(self):
         for bad in (np.nan, np.inf):
-            with self.assertRaisesRegex(ValueError, r"INVALID_ARGUMENT: sim:tinyodin: .*W\[1\]\[2\] is (nan|inf)"):
+            with self.assertRaisesRegex(Exception, r"INVALID_ARGUMENT: sim:tinyodin: .*W\[1\]\[2\] is (nan|inf)"):
                 jax.jit(self.matmul)(self.w.at[1, 2].set(bad), self.x).block_until_ready()
-            with self.assertRaisesRegex(ValueError, r"x\[3\]\[0\] is (nan|inf), must be finite"):
+            with self.assertRaisesRegex(Exception, r"x\[3\]\[0\] is (nan|inf), must be finite"):
                 jax.jit(self.matmul)(self.w, self.x.at[3, 0].set(bad)).block_until_ready()
         self.same(self.matmul(self.w, self.x), self.array.matmul(self.w, self.x))
 
@@ -339,7 +308,7 @@ class Processes(unittest.TestCase):
             import jax, jax.numpy as jnp, nmhal, nmhal.jax
             from jax.sharding import Mesh, NamedSharding, PartitionSpec
             array = nmhal.Array(nmhal.open("sim:tinyodin"), 2, 3)
-            x = jnp.ones((4, 3))
+            x = jnp.tile(jnp.eye(2, 3), (2, 1))
             f = jax.jit(lambda x: nmhal.jax.matmul(array, jnp.ones((2, 3)), x))
             assert f(x).shape == (4, 2)
             mesh = NamedSharding(Mesh(jax.devices(), ("i",)), PartitionSpec("i"))
@@ -367,20 +336,19 @@ class Processes(unittest.TestCase):
             threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
             start = time.monotonic()
             try:
-                f(1000000).block_until_ready()
-            except (KeyboardInterrupt, jax.errors.JaxRuntimeError) as error:
-                print(type(error).__name__)
-            try:
-                time.sleep(0.2)  # when the failure came first, the interrupt follows
-            except KeyboardInterrupt:
-                print("KeyboardInterrupt")
-            print("after", time.monotonic() - start < 20)
+                try:
+                    f(1000000).block_until_ready()
+                finally:
+                    time.sleep(0.2)  # the failure of the program may come first, the interrupt follows
+            except KeyboardInterrupt as error:
+                print("KeyboardInterrupt after", error.__context__)
+            print("soon", time.monotonic() - start < 20)
             f(1).block_until_ready()
             print("usable")
             """)
         self.assertEqual(status, 0, output)
-        self.assertIn("KeyboardInterrupt", output)
-        self.assertIn("after True\nusable\n", output)
+        self.assertIn("KeyboardInterrupt after CANCELLED: sim:tinyodin", output)
+        self.assertIn("soon True\nusable\n", output)
 
 
 if __name__ == "__main__":
