@@ -135,7 +135,8 @@ _Static_assert(sizeof(struct xla_frame) == 176, "xla_frame");
 struct xla_error *nmhal_py_xla_matmul(struct xla_frame *frame);
 /* (W, dw [n_out, n_in]) -> W + dw as the device adds: what its codes then stand for. Attribute: slot. */
 struct xla_error *nmhal_py_xla_update(struct xla_frame *frame);
-/* (W, spikes [..., T, n_in] of 0 and 1) -> (spikes [..., T, n_out], W as its codes stand for), each sample from rest.
+/* (W, spikes [..., T, n_in] of 0 and 1) -> (spikes [..., T, n_out], W as its codes stand for, what a code is worth
+ * [n_out]), each sample from rest.
  * Attributes: slot int64; threshold, leak: float32, in the unit of the weights. */
 struct xla_error *nmhal_py_xla_lif(struct xla_frame *frame);
 

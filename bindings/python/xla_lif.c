@@ -14,7 +14,7 @@ struct layer {
 	float threshold, leak;
 	const float *spikes; /* [samples][steps][n_in] */
 	float *out;          /* [samples][steps][n_out], cleared */
-	float *used, *scale; /* [n_out][n_in], [n_out] */
+	float *used, *scale; /* [n_out][n_in], [n_out]: results too */
 	int64_t samples, steps;
 	struct nmhal_neuron *neurons, *before; /* [caps.cols] */
 	struct nmhal_event *in, *events; /* [steps * n_in], [room] */
@@ -28,22 +28,24 @@ static struct xla_error *take_spikes(struct layer *layer)
 	const struct xla_frame *frame = layer->call->frame;
 	const struct nmhal_py_slot *slot = layer->call->slot;
 	const struct xla_buffer *spikes = frame->args.buffers[1];
-	int64_t rows = 0, out_rows = 0, used_rows = 0;
+	int64_t rows = 0, out_rows = 0, used_rows = 0, scale_rows = 0;
 	struct xla_error *error;
 
 	layer->spikes = xla_floats(frame, &frame->args, 1, slot->n_in, &rows, &error);
 	if (error)
 		return error;
-	if (spikes->rank < 2 || frame->rets.count != 2)
+	if (spikes->rank < 2 || frame->rets.count != 3)
 		return xla_fail(frame, XLA_INVALID_ARGUMENT,
-			"spikes have rank %lld, there are %lld results: must be [..., T, %u] and 2", (long long)spikes->rank,
+			"spikes have rank %lld, there are %lld results: must be [..., T, %u] and 3", (long long)spikes->rank,
 			(long long)frame->rets.count, slot->n_in);
 	layer->out = xla_floats(frame, &frame->rets, 0, slot->n_out, &out_rows, &error);
 	if (!error)
 		layer->used = xla_floats(frame, &frame->rets, 1, slot->n_in, &used_rows, &error);
-	if (!error && (out_rows != rows || used_rows != slot->n_out))
-		error = xla_fail(frame, XLA_INVALID_ARGUMENT, "results have %lld and %lld rows: must be %lld and %u",
-			(long long)out_rows, (long long)used_rows, (long long)rows, slot->n_out);
+	if (!error)
+		layer->scale = xla_floats(frame, &frame->rets, 2, slot->n_out, &scale_rows, &error);
+	if (!error && (out_rows != rows || used_rows != slot->n_out || scale_rows != 1))
+		error = xla_fail(frame, XLA_INVALID_ARGUMENT, "results have %lld, %lld, %lld rows: must be %lld, %u, 1",
+			(long long)out_rows, (long long)used_rows, (long long)scale_rows, (long long)rows, slot->n_out);
 	layer->steps = spikes->dims[spikes->rank - 2];
 	layer->samples = rows ? rows / layer->steps : 0;
 	for (int64_t i = 0; !error && i < rows * slot->n_in; i++)
@@ -210,12 +212,11 @@ static struct xla_error *allocate(struct layer *layer)
 	const struct nmhal_py_slot *slot = layer->call->slot;
 
 	layer->room = 4096;
-	layer->scale = malloc(slot->n_out * sizeof(*layer->scale));
 	layer->neurons = malloc(layer->caps.cols * sizeof(*layer->neurons));
 	layer->before = malloc(layer->caps.cols * sizeof(*layer->before));
 	layer->in = malloc(((size_t)layer->steps * slot->n_in + 1) * sizeof(*layer->in));
 	layer->events = malloc(layer->room * sizeof(*layer->events));
-	if (layer->scale && layer->neurons && layer->before && layer->in && layer->events)
+	if (layer->neurons && layer->before && layer->in && layer->events)
 		return NULL;
 	return xla_fail(layer->call->frame, XLA_RESOURCE_EXHAUSTED, "out of memory for %lld steps",
 		(long long)layer->steps);
@@ -259,7 +260,6 @@ static struct xla_error *lif(const struct xla_call *call)
 		error = allocate(&layer);
 	if (!error)
 		error = run_layer(&layer);
-	free(layer.scale);
 	free(layer.neurons);
 	free(layer.before);
 	free(layer.in);

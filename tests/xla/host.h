@@ -23,7 +23,7 @@ struct host {
 	struct xla_api api;
 	struct xla_frame frame;
 	struct xla_buffer buffers[5];
-	struct xla_buffer *args[3], *rets[2];
+	struct xla_buffer *args[3], *rets[3];
 	int64_t dims[5][4];
 	int kinds[5];
 	struct xla_scalar scalars[4];

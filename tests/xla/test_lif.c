@@ -18,7 +18,7 @@ struct bed {
 	nmhal_array *array;
 	int64_t slot;
 	struct nmhal_array_options options;
-	float w[N_OUT * N_IN], used[N_OUT * N_IN];
+	float w[N_OUT * N_IN], used[N_OUT * N_IN], scale[N_OUT];
 	float spikes[SAMPLES * STEPS * N_IN], out[SAMPLES * STEPS * N_OUT];
 	struct host host;
 };
@@ -61,6 +61,7 @@ static struct xla_error *layer(struct bed *bed, int64_t samples, int64_t steps)
 	host_buffer(host, &host->frame.args, XLA_F32, bed->spikes, DIMS(samples, steps, N_IN));
 	host_buffer(host, &host->frame.rets, XLA_F32, bed->out, DIMS(samples, steps, N_OUT));
 	host_buffer(host, &host->frame.rets, XLA_F32, bed->used, DIMS(N_OUT, N_IN));
+	host_buffer(host, &host->frame.rets, XLA_F32, bed->scale, DIMS(N_OUT));
 	host_real(host, "leak", leak);
 	host_integer(host, "slot", bed->slot);
 	host_real(host, "threshold", threshold);
@@ -103,7 +104,7 @@ static void by_hand(struct bed *bed, const float *spikes, float *out)
 START_TEST(as_by_hand)
 {
 	struct nmhal_neuron mine[256], after[256];
-	float expected[STEPS * N_OUT], sum = 0;
+	float expected[STEPS * N_OUT], scale[N_OUT], sum = 0;
 	struct bed *bed = calloc(1, sizeof(*bed));
 
 	ck_assert_ptr_nonnull(bed);
@@ -121,8 +122,9 @@ START_TEST(as_by_hand)
 			sum += expected[i];
 	}
 	ck_assert_float_gt(sum, 50);
-	assert_ok(nmhal_array_quantise(bed->array, bed->w, 0, expected, NULL));
+	assert_ok(nmhal_array_quantise(bed->array, bed->w, 0, expected, scale));
 	ck_assert_mem_eq(bed->used, expected, sizeof(bed->used));
+	ck_assert_mem_eq(bed->scale, scale, sizeof(scale));
 	bed_close(bed);
 	free(bed);
 }
@@ -182,7 +184,7 @@ START_TEST(what_is_refused)
 	(void)layer(bed, 0, STEPS);
 	bed->host.dims[2][1] = 3;
 	bed->host.dims[2][0] = 1;
-	expect_error(XLA_INVALID_ARGUMENT, "results have 3 and 6 rows", nmhal_py_xla_lif(&bed->host.frame));
+	expect_error(XLA_INVALID_ARGUMENT, "results have 3, 6, 1 rows", nmhal_py_xla_lif(&bed->host.frame));
 	assert_ok(nmhal_attr_set_int(bed->dev, "open_loop", 0));
 	expect_error(XLA_FAILED_PRECONDITION, "set open_loop to 1", layer(bed, SAMPLES, STEPS));
 	bed_close(bed);

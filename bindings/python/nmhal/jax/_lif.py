@@ -19,7 +19,7 @@ def _call(slot: int, shape: tuple[int, int], threshold: float, leak: float) -> C
     @jax.custom_batching.custom_vmap
     def call(w: jax.Array, spikes: jax.Array) -> Any:
         results = (jax.ShapeDtypeStruct(spikes.shape[:-1] + shape[:1], jnp.float32),
-                   jax.ShapeDtypeStruct(shape, jnp.float32))
+                   jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(shape[:1], jnp.float32))
         return tuple(jax.ffi.ffi_call("nmhal_lif", results)(
             w, spikes, slot=np.int64(slot), threshold=np.float32(threshold), leak=np.float32(leak)))
 
@@ -27,30 +27,29 @@ def _call(slot: int, shape: tuple[int, int], threshold: float, leak: float) -> C
     def _(size: int, batched: Any, w: jax.Array, spikes: jax.Array) -> Any:
         if batched[0]:
             raise refuse_weights("lif")
-        return call(w, spikes), (True, False)
+        return call(w, spikes), (True, False, False)
 
     return call
 
 
-def _tangents(w: jax.Array, spikes: jax.Array, fired: jax.Array, currents: jax.Array, threshold: float, leak: float,
+def _tangents(codes: jax.Array, dcurrents: jax.Array, fired: jax.Array, threshold: jax.Array, leak: jax.Array,
               slope: float) -> jax.Array:
-    """Tangents of the output spikes [T, ..., out], from those of the currents, along the recorded spikes.
+    """Tangents of the output spikes [T, ..., out] times the threshold, from those of the currents.
 
-    A step, as the chip does it but for the order inside: add the currents, fire and reset, leak toward 0.
+    A step, as the chip does it but for the order inside: add the currents, fire and reset, leak toward 0. Potentials,
+    threshold and leak are whole codes, so they are exact; resets are where the chip fired.
     """
 
     def step(state: Any, inputs: Any) -> Any:
         v, dv = state
         current, dcurrent, spiked = inputs
         v, dv = v + current, dv + dcurrent
-        surrogate = 1 / (1 + slope * jnp.abs(v - threshold) / threshold) ** 2 / threshold
-        dspike = surrogate * dv
+        dspike = dv / (1 + slope * jnp.abs(v / threshold - 1)) ** 2
         stays = (spiked == 0) & (jnp.abs(v) > leak)
-        v = jnp.where(stays, v - jnp.sign(v) * leak, 0)
-        return (v, jnp.where(stays, dv, 0)), dspike
+        return (jnp.where(stays, v - jnp.sign(v) * leak, 0), jnp.where(stays, dv, 0)), dspike
 
-    rest = jnp.zeros_like(currents[0])
-    return jax.lax.scan(step, (rest, rest), (spikes @ w.T, currents, fired))[1]
+    rest = jnp.zeros_like(dcurrents[0])
+    return jax.lax.scan(step, (rest, rest), (codes, dcurrents, fired))[1]
 
 
 @functools.lru_cache(maxsize=None)
@@ -64,11 +63,13 @@ def _layer(slot: int, shape: tuple[int, int], threshold: float, leak: float, slo
     @layer.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         (w, spikes), (dw, dspikes) = primals, tangents
-        fired, used = layer(w, spikes)
-        times = functools.partial(jnp.moveaxis, source=-2, destination=0)
-        dcurrents = times(spikes @ dw.T + dspikes @ used.T)
-        dfired = _tangents(used, times(spikes), times(fired), dcurrents, threshold, leak, slope)
-        return (fired, used), (jnp.moveaxis(dfired, 0, -2), dw)
+        fired, used, scale = layer(w, spikes)
+        step = jnp.where(scale > 0, scale, 1)
+        codes = jnp.round(spikes @ jnp.round(used / step[:, None]).T)
+        by_time = functools.partial(jnp.moveaxis, source=-2, destination=0)
+        dfired = _tangents(by_time(codes), by_time(spikes @ dw.T + dspikes @ used.T), by_time(fired),
+                           jnp.ceil(threshold / step), jnp.round(leak / step), slope)
+        return (fired, used, scale), (jnp.moveaxis(dfired, 0, -2) / threshold, dw, jnp.zeros_like(scale))
 
     return lambda w, spikes: layer(w, spikes)[0]
 
