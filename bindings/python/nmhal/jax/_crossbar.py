@@ -38,7 +38,8 @@ class CrossbarArray:
 
     def tree_flatten(self) -> tuple[tuple[Any], Any]:
         """For JAX: W is the leaf; the array and how it is used are static."""
-        check_not_consumed(self.W)
+        if self.array is not None:
+            check_not_consumed(self.array, self.W)
         return (self.W,), self._static
 
     @classmethod

@@ -29,19 +29,19 @@ for _name in ("matmul", "update", "lif"):
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
-# Matrices of strict arrays that an update has replaced: by id, as long as they live.
-_consumed: dict[int, weakref.ref[Any]] = {}
+# Matrices that an update of their strict array has replaced: by slot and id, as long as they live.
+_consumed: dict[tuple[int, int], weakref.ref[Any]] = {}
 
 
-def consume(w: Any) -> None:
-    """From now on this very array, or tracer, must not be used any more."""
-    key = id(w)
+def consume(array: Array, w: Any) -> None:
+    """From now on this very matrix, or tracer, must not be used with the array any more."""
+    key = array.slot(), id(w)
     _consumed[key] = weakref.ref(w, lambda _: _consumed.pop(key, None))
 
 
-def check_not_consumed(w: Any) -> None:
+def check_not_consumed(array: Array, w: Any) -> None:
     """Raises StateError for what was consumed."""
-    reference = _consumed.get(id(w))
+    reference = _consumed.get((array.slot(), id(w))) if array.strict else None
     if reference is not None and reference() is w:
         raise StateError("this matrix was updated on its array, which is strict: use what the update gave")
 
@@ -63,7 +63,7 @@ def matrix(array: Array, w: Any, what: str) -> jax.Array:
     checked = real(w, f"{what}: W")
     if checked.shape != array.shape:
         raise ValueError(f"{what}: W has shape {checked.shape}: must be {array.shape}")
-    check_not_consumed(checked)
+    check_not_consumed(array, checked)
     return checked
 
 
@@ -232,5 +232,5 @@ def update(array: Array, W: Any, dW: Any) -> jax.Array:
         raise ValueError(f"update: dW has shape {delta.shape}: must be {array.shape}")
     result = _update(array.slot(), array.shape)(w, delta)
     if array.strict:
-        consume(w)
+        consume(array, w)
     return result
