@@ -24,7 +24,7 @@ def _call(slot: int, shape: tuple[int, int], threshold: float, leak: float) -> C
             w, spikes, slot=np.int64(slot), threshold=np.float32(threshold), leak=np.float32(leak)))
 
     @call.def_vmap
-    def _(size: int, batched: Any, w: jax.Array, spikes: jax.Array) -> Any:
+    def batched_call(size: int, batched: Any, w: jax.Array, spikes: jax.Array) -> Any:
         if batched[0]:
             raise refuse_weights("lif")
         return call(w, spikes), (True, False, False)
@@ -61,7 +61,7 @@ def _layer(slot: int, shape: tuple[int, int], threshold: float, leak: float, slo
         return call(w, spikes)
 
     @layer.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def derivative(primals: Any, tangents: Any) -> Any:
         (w, spikes), (dw, dspikes) = primals, tangents
         fired, used, scale = layer(w, spikes)
         step = jnp.where(scale > 0, scale, 1)

@@ -104,7 +104,7 @@ def _call(slot: int, shape: tuple[int, int], transposed: bool, used: int) -> Cal
             *operands, slot=np.int64(slot), transposed=np.int64(transposed), used=np.int64(used)))
 
     @call.def_vmap
-    def _(size: int, batched: Any, w: jax.Array, x: jax.Array, key: jax.Array | None) -> Any:
+    def batched_call(size: int, batched: Any, w: jax.Array, x: jax.Array, key: jax.Array | None) -> Any:
         w_batched, x_batched, key_batched = batched
         if w_batched:
             raise refuse_weights("matmul")
@@ -135,7 +135,7 @@ def _on_host(slot: int, shape: tuple[int, int], transposed: bool, used: int) -> 
         return call(w, x, key)
 
     @product.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def derivative(primals: Any, tangents: Any) -> Any:
         (w, x, key), (dw, dx, _) = primals, tangents
         results = product(w, x, key)
         slope = results[1] if used else w
@@ -205,7 +205,7 @@ def _update(slot: int, shape: tuple[int, int]) -> Callable[..., jax.Array]:
         return jax.ffi.ffi_call("nmhal_update", jax.ShapeDtypeStruct(shape, jnp.float32))(w, dw, slot=np.int64(slot))
 
     @call.def_vmap
-    def _(size: int, batched: Any, w: jax.Array, dw: jax.Array) -> Any:
+    def batched_call(size: int, batched: Any, w: jax.Array, dw: jax.Array) -> Any:
         raise refuse_weights("update")
 
     @jax.custom_jvp
@@ -213,7 +213,7 @@ def _update(slot: int, shape: tuple[int, int]) -> Callable[..., jax.Array]:
         return call(w, dw)
 
     @add.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def derivative(primals: Any, tangents: Any) -> Any:
         return add(*primals), tangents[0] + tangents[1]
 
     return add
