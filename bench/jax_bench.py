@@ -8,7 +8,7 @@ usage: jax_bench.py [--quick] [URI]     URI: sim:xbar256 when it is there
   pure_callback / matmul    the same work through jax.pure_callback
   calls / vmap              256 unrolled calls in one jit (as xbarax had them), over one vmap
   board calls / vmap        the same with a round trip of 250 us for each call, as over USB (computed)
-  step / host step          a training step of a 784-128-10 network, batch 128, last layer on the crossbar, over pure JAX
+  step / host step          a step of training a 784-128-10 network, batch 128, last layer on the crossbar, over JAX
 """
 import argparse
 import statistics
@@ -97,7 +97,8 @@ def training(array: nmhal.Array, rounds: int) -> dict[str, float]:
         return work
 
     before = array.stats().cells
-    found = medians({"board": make(lambda w, h: nmhal.jax.matmul(array, w, h)), "host": make(lambda w, h: h @ w.T)}, rounds)
+    found = medians({"board": make(lambda w, h: nmhal.jax.matmul(array, w, h)),
+                     "host": make(lambda w, h: h @ w.T)}, rounds)
     written = array.stats().cells - before
     return {"step / host step": found["board"] / found["host"], "cells / weights / step": written / 1280 / (rounds + 1)}
 

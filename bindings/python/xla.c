@@ -6,8 +6,8 @@ enum { USED_QUANTISED = 1, USED_READ_BACK = 2 };
 
 /* The operands of a product. */
 struct operands {
-	float *x, *y, *used; /* used: NULL when it is not asked for */
-	const uint32_t *keys; /* [groups][2], or NULL */
+	float *x, *y, *used;   /* used: NULL when it is not asked for */
+	const uint32_t *keys;  /* [groups][2], or NULL */
 	int64_t batch, groups; /* groups of vectors, each with a key */
 	bool transposed, read_back;
 };
@@ -23,7 +23,8 @@ static struct xla_error *take_keys(const struct xla_frame *frame, struct operand
 	if (key->type != XLA_U32 || key->rank < 1 || key->dims[key->rank - 1] != 2 ||
 		(op->groups ? op->batch % op->groups != 0 : op->batch != 0))
 		return xla_fail(frame, XLA_INVALID_ARGUMENT,
-			"the key has rank %lld, XLA's type %d, %lld numbers: must be uint32 [..., 2], one for each of %lld "
+			"the key has rank %lld, XLA's type %d, %lld numbers: must be uint32 [..., 2], one for each of "
+			"%lld "
 			"vectors or for all",
 			(long long)key->rank, key->type, (long long)words, (long long)op->batch);
 	op->keys = key->data;
@@ -40,15 +41,16 @@ static struct xla_error *take_used(const struct xla_call *call, struct operands 
 	if (error)
 		return error;
 	if (*used < 0 || *used > USED_READ_BACK || frame->rets.count != (*used ? 2 : 1))
-		return xla_fail(frame, XLA_INVALID_ARGUMENT, "used is %lld with %lld results: must be 0 with 1, 1 or 2 with 2",
-			(long long)*used, (long long)frame->rets.count);
+		return xla_fail(frame, XLA_INVALID_ARGUMENT,
+			"used is %lld with %lld results: must be 0 with 1, 1 or 2 with 2", (long long)*used,
+			(long long)frame->rets.count);
 	if (!*used)
 		return NULL;
 	op->read_back = *used == USED_READ_BACK;
 	op->used = xla_floats(frame, &frame->rets, 1, call->slot->n_in, &rows, &error);
 	if (!error && rows != call->slot->n_out)
-		error = xla_fail(frame, XLA_INVALID_ARGUMENT, "result 1 has %lld rows: must be [%u, %u]", (long long)rows,
-			call->slot->n_out, call->slot->n_in);
+		error = xla_fail(frame, XLA_INVALID_ARGUMENT, "result 1 has %lld rows: must be [%u, %u]",
+			(long long)rows, call->slot->n_out, call->slot->n_in);
 	return error;
 }
 

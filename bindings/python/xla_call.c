@@ -105,15 +105,14 @@ const void *xla_attr(const struct xla_frame *frame, const char *name, enum xla_t
 	for (int64_t i = 0; i < attrs->count; i++) {
 		const struct xla_scalar *scalar = attrs->values[i];
 
-		if (attrs->names[i]->length != strlen(name) ||
-			memcmp(attrs->names[i]->text, name, strlen(name)) != 0)
+		if (attrs->names[i]->length != strlen(name) || memcmp(attrs->names[i]->text, name, strlen(name)) != 0)
 			continue;
 		if (attrs->kinds[i] == XLA_ATTR_SCALAR && scalar->type == (int)type)
 			return scalar->value;
 		break;
 	}
-	*error = xla_fail(frame, XLA_INVALID_ARGUMENT, "attribute %s is missing, or no scalar of XLA's type %d", name,
-		(int)type);
+	*error = xla_fail(
+		frame, XLA_INVALID_ARGUMENT, "attribute %s is missing, or no scalar of XLA's type %d", name, (int)type);
 	return NULL;
 }
 
@@ -144,7 +143,8 @@ static struct xla_error *refuse_other_devices(const struct xla_frame *frame)
 	if (error || args.ordinal == 0)
 		return error;
 	return xla_fail(frame, XLA_UNIMPLEMENTED,
-		"on device %d of XLA: a crossbar is driven from the first one only; keep its operands there, not sharded",
+		"on device %d of XLA: a crossbar is driven from the first one only; keep its operands there, not "
+		"sharded",
 		args.ordinal);
 }
 
@@ -253,6 +253,7 @@ struct xla_error *xla_program(const struct xla_call *call)
 		return xla_status(call->frame, status);
 	if (!same)
 		return xla_fail(call->frame, XLA_FAILED_PRECONDITION,
-			"W has other codes than the array, which is strict: it was updated since; use what the update gave");
+			"W has other codes than the array, which is strict: it was updated since; use what the update "
+			"gave");
 	return NULL;
 }

@@ -13,11 +13,11 @@ struct layer {
 	struct nmhal_device_caps caps;
 	float threshold, leak;
 	const float *spikes; /* [samples][steps][n_in] */
-	float *out;          /* [samples][steps][n_out], cleared */
+	float *out;	     /* [samples][steps][n_out], cleared */
 	float *used, *scale; /* [n_out][n_in], [n_out]: results too */
 	int64_t samples, steps;
 	struct nmhal_neuron *neurons, *before; /* [caps.cols] */
-	struct nmhal_event *in, *events; /* [steps * n_in], [room] */
+	struct nmhal_event *in, *events;       /* [steps * n_in], [room] */
 	size_t in_count, room;
 };
 
@@ -36,8 +36,8 @@ static struct xla_error *take_spikes(struct layer *layer)
 		return error;
 	if (spikes->rank < 2 || frame->rets.count != 3)
 		return xla_fail(frame, XLA_INVALID_ARGUMENT,
-			"spikes have rank %lld, there are %lld results: must be [..., T, %u] and 3", (long long)spikes->rank,
-			(long long)frame->rets.count, slot->n_in);
+			"spikes have rank %lld, there are %lld results: must be [..., T, %u] and 3",
+			(long long)spikes->rank, (long long)frame->rets.count, slot->n_in);
 	layer->out = xla_floats(frame, &frame->rets, 0, slot->n_out, &out_rows, &error);
 	if (!error)
 		layer->used = xla_floats(frame, &frame->rets, 1, slot->n_in, &used_rows, &error);
@@ -50,8 +50,8 @@ static struct xla_error *take_spikes(struct layer *layer)
 	layer->samples = rows ? rows / layer->steps : 0;
 	for (int64_t i = 0; !error && i < rows * slot->n_in; i++)
 		if (layer->spikes[i] != 0 && layer->spikes[i] != 1)
-			error = xla_fail(frame, XLA_INVALID_ARGUMENT, "spike number %lld is %g: must be 0 or 1", (long long)i,
-				(double)layer->spikes[i]);
+			error = xla_fail(frame, XLA_INVALID_ARGUMENT, "spike number %lld is %g: must be 0 or 1",
+				(long long)i, (double)layer->spikes[i]);
 	return error;
 }
 
@@ -112,7 +112,8 @@ static struct xla_error *make_neurons(struct layer *layer)
 
 		if (threshold < 1 || threshold > layer->caps.threshold_max || leak > layer->caps.leak_max)
 			return xla_fail(frame, XLA_OUT_OF_RANGE,
-				"%s: output %u: threshold and leak are %g and %g steps of its weights: at most %d and %d",
+				"%s: output %u: threshold and leak are %g and %g steps of its weights: at most %d and "
+				"%d",
 				nmhal_device_uri(layer->dev), o, threshold, leak, layer->caps.threshold_max,
 				layer->caps.leak_max);
 		neuron->threshold = (int32_t)threshold;
@@ -218,8 +219,8 @@ static struct xla_error *allocate(struct layer *layer)
 	layer->events = malloc(layer->room * sizeof(*layer->events));
 	if (layer->neurons && layer->before && layer->in && layer->events)
 		return NULL;
-	return xla_fail(layer->call->frame, XLA_RESOURCE_EXHAUSTED, "out of memory for %lld steps",
-		(long long)layer->steps);
+	return xla_fail(
+		layer->call->frame, XLA_RESOURCE_EXHAUSTED, "out of memory for %lld steps", (long long)layer->steps);
 }
 
 static struct xla_error *run_layer(struct layer *layer)
@@ -229,8 +230,7 @@ static struct xla_error *run_layer(struct layer *layer)
 
 	if (error)
 		return error;
-	error = xla_status(
-		layer->call->frame, nmhal_array_quantise(slot->array, NULL, 0, layer->used, layer->scale));
+	error = xla_status(layer->call->frame, nmhal_array_quantise(slot->array, NULL, 0, layer->used, layer->scale));
 	if (!error)
 		error = make_neurons(layer);
 	memset(layer->out, 0, (size_t)(layer->samples * layer->steps) * slot->n_out * sizeof(*layer->out));

@@ -1,6 +1,6 @@
+# SPDX-License-Identifier: MIT
 import jax
 import jax.numpy as jnp
-import nmhal
 import nmhal.jax
 
 array = nmhal.Array(nmhal.open("sim:tinyodin"), 2, 3)  # 2 outputs, 3 inputs; a board: nmhal.open("usb:...")

@@ -154,7 +154,8 @@ class Transformations(OnBoard):
     def test_backward_with_the_weights_that_were_used(self):
         y = self.matmul(self.w, self.x)
         for how in ("quantised", "readback"):
-            dw, dx = jax.jit(jax.grad(lambda w, x: (self.matmul(w, x, backward=how) ** 2).sum(), (0, 1)))(self.w, self.x)
+            grad = jax.grad(lambda w, x: (self.matmul(w, x, backward=how) ** 2).sum(), (0, 1))
+            dw, dx = jax.jit(grad)(self.w, self.x)
             np.testing.assert_allclose(dw, 2 * y.T @ self.x, rtol=1e-5)
             np.testing.assert_allclose(dx, 2 * y @ self.array.quantise(self.w), rtol=1e-5)
             tangent = jax.jvp(lambda x: self.matmul(self.w, x, backward=how), (self.x,), (self.x,))[1]
@@ -320,8 +321,7 @@ class Processes(unittest.TestCase):
             assert f(x).shape == (4, 2)
             """, XLA_FLAGS="--xla_force_host_platform_device_count=2")
         self.assertEqual(status, 0, output)
-        self.assertEqual(output.count("UNIMPLEMENTED: on device 1 of XLA: a crossbar is driven from the first one only"), 2,
-                         output)
+        self.assertEqual(output.count("UNIMPLEMENTED: on device 1 of XLA: a crossbar is driven from"), 2, output)
 
     def test_ctrl_c_ends_a_long_run(self):
         output, status = child("""

@@ -242,7 +242,8 @@ class Analog(Bed):
         self.assertEqual(self.array.stats().products - before, 2)
         a = nj.CrossbarArray(self.w, self.array, backward="device")
         self.same(jax.grad(lambda x: ((a @ x) * self.g).sum())(self.x), dx)
-        outer = jax.grad(lambda g: (nj.matmul(self.array, self.w, g, transposed=True, backward="device") * self.x).sum())
+        opposite = {"transposed": True, "backward": "device"}
+        outer = jax.grad(lambda g: (nj.matmul(self.array, self.w, g, **opposite) * self.x).sum())
         self.same(outer(self.g), self.array.matmul(self.w, self.x))
 
     def test_jvp_through_the_device_is_refused(self):

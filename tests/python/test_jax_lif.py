@@ -69,7 +69,7 @@ class Lif(Bed):
         self.same(self.dev.neurons(), mine)
 
     def reference(self, w, spikes, given, slope=5.0):
-        """Sum of the outputs by a model on the host that jax differentiates itself, with the chip's spikes as resets."""
+        """Sum of the outputs of a model on the host that jax differentiates itself; resets are the chip's spikes."""
         used, fired, scale = jnp.asarray(self.array.quantise(self.w)), self.lif(self.w, given), self.scale()
         threshold, leak = np.ceil(THRESHOLD / scale), np.rint(LEAK / scale)
         w = used + w - jax.lax.stop_gradient(w)
@@ -107,7 +107,7 @@ class Lif(Bed):
 
     def test_bad_arguments(self):
         for call, kind, text in (
-                (lambda: self.lif(self.w, self.spikes[0, 0]), ValueError, r"spikes have shape \(9,\): must be \[..., T"),
+                (lambda: self.lif(self.w, self.spikes[0, 0]), ValueError, r"have shape \(9,\): must be \[..., T"),
                 (lambda: self.lif(self.w, self.spikes[..., 1:]), ValueError, r"must be \[..., T, 9\]"),
                 (lambda: self.lif(self.w, self.spikes.astype(bool)), TypeError, "spikes: dtype is bool"),
                 (lambda: self.lif(self.w, self.spikes, threshold=0.0), ValueError, "threshold is 0.0"),

@@ -65,6 +65,26 @@ static int lab_write(void *user, float *w, unsigned out, unsigned in)
 	return lab->status;
 }
 
+static const char *lab_explain(void *user)
+{
+	const struct lab *lab = user;
+
+	return lab->multiplies ? "the lamp\nis off" : NULL;
+}
+
+static struct nmhal_functions lab_functions(struct lab *lab)
+{
+	return (struct nmhal_functions){.struct_size = sizeof(struct nmhal_functions),
+		.board = "lab",
+		.max_out = 2,
+		.max_in = 3,
+		.try_multiply = lab_multiply,
+		.try_add = lab_add,
+		.try_write = lab_write,
+		.user = lab,
+		.explain = lab_explain};
+}
+
 struct bed {
 	const struct nmhal_driver *driver;
 	nmhal_context *ctx;
@@ -151,24 +171,10 @@ START_TEST(the_device_adds)
 }
 END_TEST
 
-static const char *lab_explain(void *user)
-{
-	const struct lab *lab = user;
-
-	return lab->multiplies ? "the lamp\nis off" : NULL;
-}
-
 START_TEST(functions_explain_themselves)
 {
 	struct lab lab = {.status = NMHAL_E_INTERLOCK};
-	const struct nmhal_functions functions = {.struct_size = sizeof(functions),
-		.board = "lab",
-		.max_out = 2,
-		.max_in = 3,
-		.try_multiply = lab_multiply,
-		.try_write = lab_write,
-		.user = &lab,
-		.explain = lab_explain};
+	const struct nmhal_functions functions = lab_functions(&lab);
 	float x[3] = {1, 2, 3}, y[2];
 	struct bed bed;
 
@@ -187,14 +193,7 @@ END_TEST
 START_TEST(status_comes_through)
 {
 	struct lab lab = {0};
-	const struct nmhal_functions functions = {.struct_size = sizeof(functions),
-		.board = "lab",
-		.max_out = 2,
-		.max_in = 3,
-		.try_multiply = lab_multiply,
-		.try_add = lab_add,
-		.try_write = lab_write,
-		.user = &lab};
+	const struct nmhal_functions functions = lab_functions(&lab);
 	float x[6] = {1, 2, 3, 4, 5, 6}, y[4];
 	struct bed bed;
 
@@ -222,14 +221,7 @@ END_TEST
 START_TEST(failed_add_is_made_good)
 {
 	struct lab lab = {0};
-	const struct nmhal_functions functions = {.struct_size = sizeof(functions),
-		.board = "lab",
-		.max_out = 2,
-		.max_in = 3,
-		.try_multiply = lab_multiply,
-		.try_add = lab_add,
-		.try_write = lab_write,
-		.user = &lab};
+	const struct nmhal_functions functions = lab_functions(&lab);
 	const float dw[6] = {1, 1, 1, 1, 1, 1};
 	float x[3] = {1, 2, 3}, y[2], expected[2];
 	struct bed bed;

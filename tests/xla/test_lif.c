@@ -110,7 +110,8 @@ START_TEST(as_by_hand)
 	ck_assert_ptr_nonnull(bed);
 	bed_open(bed, NMHAL_ARRAY_ONE_SLICE, 0);
 	for (int32_t n = 0; n < 256; n++)
-		mine[n] = (struct nmhal_neuron){.threshold = n, .leak = n % 100, .potential = n - 99, .enabled = n % 2 != 0};
+		mine[n] = (struct nmhal_neuron){
+			.threshold = n, .leak = n % 100, .potential = n - 99, .enabled = n % 2 != 0};
 	assert_ok(nmhal_set_neurons(bed->dev, 0, 0, 256, mine, 0));
 	expect_done(layer(bed, SAMPLES, STEPS));
 	assert_ok(nmhal_get_neurons(bed->dev, 0, 0, 256, after, 0));

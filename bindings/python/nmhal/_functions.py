@@ -75,14 +75,12 @@ def _put(pointer: Any, values: npt.ArrayLike, shape: tuple[int, ...], what: str)
     _view(pointer, shape)[...] = array
 
 
-@ffi.def_extern(name="nmhal_py_multiply")
 def _multiply(user: Any, w: Any, x: Any, y: Any, n_out: int, n_in: int) -> int:
     functions: Functions = ffi.from_handle(user)
     return functions.guarded(
         lambda: _put(y, functions.multiply(_view(w, (n_out, n_in)), _view(x, (n_in,))), (n_out,), "multiply"))
 
 
-@ffi.def_extern(name="nmhal_py_write")
 def _write(user: Any, w: Any, n_out: int, n_in: int) -> int:
     functions: Functions = ffi.from_handle(user)
 
@@ -95,7 +93,6 @@ def _write(user: Any, w: Any, n_out: int, n_in: int) -> int:
     return functions.guarded(body)
 
 
-@ffi.def_extern(name="nmhal_py_add")
 def _add(user: Any, w: Any, dw: Any, w_new: Any, count: int) -> int:
     functions: Functions = ffi.from_handle(user)
 
@@ -106,10 +103,13 @@ def _add(user: Any, w: Any, dw: Any, w_new: Any, count: int) -> int:
     return functions.guarded(body)
 
 
-@ffi.def_extern(name="nmhal_py_explain")
 def _explain(user: Any) -> Any:
     functions: Functions = ffi.from_handle(user)
     return functions.reason
+
+
+for _name, _function in (("multiply", _multiply), ("write", _write), ("add", _add), ("explain", _explain)):
+    ffi.def_extern(name=f"nmhal_py_{_name}")(_function)
 
 
 def device_from_functions(multiply: Callable[[Float32, Float32], npt.ArrayLike],

@@ -24,13 +24,15 @@ class CrossbarArray:
 
     W: Any
 
-    def __init__(self, W: Any, array: Array | None = None, *, mock: bool = False, backward: Backward = "ideal") -> None:
+    def __init__(self, W: Any, array: Array | None = None, *, mock: bool = False,
+                 backward: Backward = "ideal") -> None:
         if array is None and not mock:
             raise TypeError("CrossbarArray: an nmhal.Array is needed, or mock=True")
         self.W = real(W, "CrossbarArray: W")
         shape = self.W.shape if array is None else array.shape
         if self.W.shape != shape or self.W.ndim != 2:
-            raise ValueError(f"CrossbarArray: W has shape {self.W.shape}: must be {shape if array else '[n_out, n_in]'}")
+            wanted = shape if array else "[n_out, n_in]"
+            raise ValueError(f"CrossbarArray: W has shape {self.W.shape}: must be {wanted}")
         self._static: tuple[Array | None, bool, Backward, bool] = (array, mock, backward, False)
 
     def _with(self, W: Any, transposed: bool) -> CrossbarArray:
@@ -75,7 +77,8 @@ class CrossbarArray:
         width = self.W.shape[0 if transposed else 1]
         if vectors.ndim < 1 or vectors.shape[-1] != width:
             raise ValueError(f"CrossbarArray: x has shape {vectors.shape}: must be [..., {width}]")
-        return vectors @ self.W if transposed else vectors @ self.W.T
+        product: jax.Array = vectors @ self.W if transposed else vectors @ self.W.T
+        return product
 
     def matmul(self, x: Any, *, key: Any = None) -> jax.Array:
         """`A @ x` with a key for the noise; see nmhal.jax.matmul."""

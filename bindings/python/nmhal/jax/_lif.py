@@ -11,15 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._array import Array
-from ._ops import matrix, real, refuse_weights
+from ._ops import matrix, real, refuse_weights, result
 
 
 @functools.lru_cache(maxsize=None)
 def _call(slot: int, shape: tuple[int, int], threshold: float, leak: float) -> Callable[..., Any]:
     @jax.custom_batching.custom_vmap
     def call(w: jax.Array, spikes: jax.Array) -> Any:
-        results = (jax.ShapeDtypeStruct(spikes.shape[:-1] + shape[:1], jnp.float32),
-                   jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(shape[:1], jnp.float32))
+        results = (result(*spikes.shape[:-1], shape[0]), result(*shape), result(shape[0]))
         return tuple(jax.ffi.ffi_call("nmhal_lif", results)(
             w, spikes, slot=np.int64(slot), threshold=np.float32(threshold), leak=np.float32(leak)))
 
@@ -49,7 +48,8 @@ def _tangents(codes: jax.Array, dcurrents: jax.Array, fired: jax.Array, threshol
         return (jnp.where(stays, v - jnp.sign(v) * leak, 0), jnp.where(stays, dv, 0)), dspike
 
     rest = jnp.zeros_like(dcurrents[0])
-    return jax.lax.scan(step, (rest, rest), (codes, dcurrents, fired))[1]
+    tangents: jax.Array = jax.lax.scan(step, (rest, rest), (codes, dcurrents, fired))[1]
+    return tangents
 
 
 @functools.lru_cache(maxsize=None)
@@ -93,4 +93,5 @@ def lif(array: Array, W: Any, spikes: Any, *, threshold: float = 1.0, leak: floa
         raise ValueError(f"lif: spikes have shape {inputs.shape}: must be [..., T, {array.shape[1]}]")
     if not threshold > 0 or not leak >= 0:
         raise ValueError(f"lif: threshold is {threshold}, leak {leak}: must be above 0, at least 0")
-    return _layer(array.slot(), array.shape, float(threshold), float(leak), float(slope))(w, inputs)
+    fired: jax.Array = _layer(array.slot(), array.shape, float(threshold), float(leak), float(slope))(w, inputs)
+    return fired

@@ -22,9 +22,16 @@ from .._nmhal import ffi, lib
 Backward = Literal["ideal", "quantised", "readback", "device"]
 _USED = {"ideal": 0, "quantised": 1, "readback": 2, "device": 0}
 
+_pycapsule: Any = jax.ffi.pycapsule
 for _name in ("matmul", "update", "lif"):
     _address = int(ffi.cast("uintptr_t", ffi.addressof(lib, f"nmhal_py_xla_{_name}")))
-    jax.ffi.register_ffi_target(f"nmhal_{_name}", jax.ffi.pycapsule(ctypes.c_void_p(_address)), platform="cpu")
+    jax.ffi.register_ffi_target(f"nmhal_{_name}", _pycapsule(ctypes.c_void_p(_address)), platform="cpu")
+
+
+def result(*shape: int) -> Any:
+    """A float32 result of a call."""
+    struct: Any = jax.ShapeDtypeStruct
+    return struct(shape, jnp.float32)
 
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
@@ -97,8 +104,8 @@ def _call(slot: int, shape: tuple[int, int], transposed: bool, used: int) -> Cal
 
     @jax.custom_batching.custom_vmap
     def call(w: jax.Array, x: jax.Array, key: jax.Array | None) -> tuple[jax.Array, ...]:
-        results = [jax.ShapeDtypeStruct(x.shape[:-1] + (shape[1] if transposed else shape[0],), jnp.float32)]
-        results += [jax.ShapeDtypeStruct(shape, jnp.float32)] if used else []
+        results = [result(*x.shape[:-1], shape[1] if transposed else shape[0])]
+        results += [result(*shape)] if used else []
         operands = (w, x) if key is None else (w, x, key)
         return tuple(jax.ffi.ffi_call("nmhal_matmul", results)(
             *operands, slot=np.int64(slot), transposed=np.int64(transposed), used=np.int64(used)))
@@ -202,7 +209,8 @@ def matmul(array: Array, W: Any, x: Any, *, key: Any = None, backward: Backward 
 def _update(slot: int, shape: tuple[int, int]) -> Callable[..., jax.Array]:
     @jax.custom_batching.custom_vmap
     def call(w: jax.Array, dw: jax.Array) -> jax.Array:
-        return jax.ffi.ffi_call("nmhal_update", jax.ShapeDtypeStruct(shape, jnp.float32))(w, dw, slot=np.int64(slot))
+        held: jax.Array = jax.ffi.ffi_call("nmhal_update", result(*shape))(w, dw, slot=np.int64(slot))
+        return held
 
     @call.def_vmap
     def batched_call(size: int, batched: Any, w: jax.Array, dw: jax.Array) -> Any:
@@ -230,7 +238,7 @@ def update(array: Array, W: Any, dW: Any) -> jax.Array:
     delta = real(dW, "update: dW")
     if delta.shape != array.shape:
         raise ValueError(f"update: dW has shape {delta.shape}: must be {array.shape}")
-    result = _update(array.slot(), array.shape)(w, delta)
+    updated = _update(array.slot(), array.shape)(w, delta)
     if array.strict:
         consume(array, w)
-    return result
+    return updated
