@@ -29,7 +29,7 @@ int64_t nmhal_py_slot_new(void);
 void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in, const struct nmhal_array_options *options, nmhal_device **devs, size_t count);
 /* Takes the array out of its slots, when their running calls are over, and frees it. NULL is fine. */
 void nmhal_py_array_free(nmhal_array *array);
-/* From now on Ctrl-C interrupts the calls that run on slots, then does what it did. With Python's lock held. */
+/* From now on Ctrl-C interrupts the calls that run on slots, then does what it did. One call at a time. */
 void nmhal_py_slots_guard(void);
 
 /* Locks a slot for a call, to be left again; NULL: no such number. */

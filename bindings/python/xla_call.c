@@ -12,7 +12,7 @@
 struct xla_error *xla_fail(const struct xla_frame *frame, enum xla_code code, const char *format, ...)
 {
 	char text[1024];
-	struct xla_error_args args = {.struct_size = sizeof(args), .message = text, .code = code};
+	struct xla_error_args args = {.struct_size = sizeof(args), .message = text, .code = (int)code};
 	va_list list;
 
 	va_start(list, format);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,7 @@ from ._errors import check
 from ._nmhal import ffi, lib
 
 Float32 = npt.NDArray[np.float32]
+_slots = threading.Lock()  # while one is made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +104,14 @@ class Array:
 
     def slot(self) -> int:
         """The number that stands for the array in compiled programs: always the same, never used again."""
-        if self._slot is None:
-            self._slot = int(lib.nmhal_py_slot_new())
-            if self._slot < 0:
-                self._slot = None
-                raise MemoryError("a slot for an array")
-            lib.nmhal_py_slots_guard()
-            self._bind()
+        with _slots:
+            if self._slot is None:
+                number = int(lib.nmhal_py_slot_new())
+                if number < 0:
+                    raise MemoryError("a slot for an array")
+                self._slot = number
+                lib.nmhal_py_slots_guard()
+                self._bind()
         return self._slot
 
     def _bind(self) -> None:

@@ -209,7 +209,8 @@ def matmul(array: Array, W: Any, x: Any, *, key: Any = None, backward: Backward 
 def _update(slot: int, shape: tuple[int, int]) -> Callable[..., jax.Array]:
     @jax.custom_batching.custom_vmap
     def call(w: jax.Array, dw: jax.Array) -> jax.Array:
-        held: jax.Array = jax.ffi.ffi_call("nmhal_update", result(*shape))(w, dw, slot=np.int64(slot))
+        call_handler: Any = jax.ffi.ffi_call("nmhal_update", result(*shape))
+        held: jax.Array = call_handler(w, dw, slot=np.int64(slot))
         return held
 
     @call.def_vmap
@@ -218,7 +219,8 @@ def _update(slot: int, shape: tuple[int, int]) -> Callable[..., jax.Array]:
 
     @jax.custom_jvp
     def add(w: jax.Array, dw: jax.Array) -> jax.Array:
-        return call(w, dw)
+        held: jax.Array = call(w, dw)
+        return held
 
     @add.defjvp
     def derivative(primals: Any, tangents: Any) -> Any:
