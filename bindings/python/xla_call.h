@@ -23,7 +23,8 @@ struct xla_error *xla_fail(const struct xla_frame *frame, enum xla_code code, co
 /* The error for a status of this thread's last call; NULL for OK. */
 struct xla_error *xla_status(const struct xla_frame *frame, int status);
 
-/* An argument or result of float32 whose last dimension is `last`; NULL with *error. rows: product of the others. */
+/* An argument or result of float32 whose last dimension is `last`; undefined with *error, may be NULL without rows.
+ * rows: product of the other dimensions. */
 float *xla_floats(const struct xla_frame *frame, const struct xla_buffers *list, int64_t index, uint32_t last, int64_t *rows, struct xla_error **error);
 /* A scalar attribute of that type, or NULL with *error. */
 const void *xla_attr(const struct xla_frame *frame, const char *name, enum xla_type type, struct xla_error **error);

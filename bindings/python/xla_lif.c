@@ -47,7 +47,7 @@ static struct xla_error *take_spikes(struct layer *layer)
 		error = xla_fail(frame, XLA_INVALID_ARGUMENT, "results have %lld, %lld, %lld rows: must be %lld, %u, 1",
 			(long long)out_rows, (long long)used_rows, (long long)scale_rows, (long long)rows, slot->n_out);
 	layer->steps = spikes->dims[spikes->rank - 2];
-	layer->samples = rows ? rows / layer->steps : 0;
+	layer->samples = rows ? rows / layer->steps : 0; /* no steps: nothing to run */
 	for (int64_t i = 0; !error && i < rows * slot->n_in; i++)
 		if (layer->spikes[i] != 0 && layer->spikes[i] != 1)
 			error = xla_fail(frame, XLA_INVALID_ARGUMENT, "spike number %lld is %g: must be 0 or 1",
@@ -233,9 +233,9 @@ static struct xla_error *run_layer(struct layer *layer)
 	error = xla_status(layer->call->frame, nmhal_array_quantise(slot->array, NULL, 0, layer->used, layer->scale));
 	if (!error)
 		error = make_neurons(layer);
-	memset(layer->out, 0, (size_t)(layer->samples * layer->steps) * slot->n_out * sizeof(*layer->out));
 	if (error || layer->samples == 0)
 		return error;
+	memset(layer->out, 0, (size_t)(layer->samples * layer->steps) * slot->n_out * sizeof(*layer->out));
 	return xla_status(layer->call->frame, run_on_neurons(layer));
 }
 
