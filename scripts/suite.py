@@ -121,6 +121,18 @@ class Stage:
             else:
                 self.failures.append(f"{result['name']}: {result['result']}")
 
+    def unittests(self, name, output):
+        """Counts the tests of a Python program that ran unittest with --verbose."""
+        ran = re.search(r"^Ran (\d+) tests? in ", output, re.M)
+        failed = set(re.findall(r"^(?:FAIL|ERROR): (\w+ \(\S+\))", output, re.M))
+        skips = re.findall(r"^(test\w+) \(\S+\)(?:\n[^\n]*)?? \.\.\. skipped (['\"])(.*)\2$", output, re.M)
+        self.failures += sorted(f"{name}: {test}" for test in failed)
+        self.skips += [(f"{name}: {test}", reason) for test, _, reason in skips]
+        if not ran or not re.search(r"^(OK|FAILED)\b", output[ran.end():], re.M):
+            self.failures.append(f"{name}: did not run to its end")
+        else:
+            self.passed += max(0, int(ran[1]) - sum(test.startswith("test") for test in failed) - len(skips))
+
 
 def skip_reason(result):
     """A test that skips says why in the last line it prints."""
@@ -260,6 +272,22 @@ def coverage(stage):
     stage.passed += 1
 
 
+def python(stage):
+    """The package as pip makes it, tested from outside of its folder; in build/venv, which scripts/test fills."""
+    venv = BUILD / "venv/bin"
+    env = {"PATH": f"{venv}:{os.environ['PATH']}", "PYTHONPATH": ""}
+    pip = (str(venv / "pip"), "--disable-pip-version-check")
+    wheels = BUILD / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    stage.run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--config-settings", f"build-dir={BUILD / 'python'}",
+              "--wheel-dir", str(wheels), ".", env=env)
+    stage.run(*pip, "install", "--no-deps", "--force-reinstall", *map(str, wheels.glob("*.whl")), env=env)
+    for path in sorted((ROOT / "tests/python").glob("test_*.py")):
+        output = stage.run(str(venv / "python"), "-W", "error", "-X", "dev", str(path), "--verbose", env=env, check=False)
+        stage.unittests(path.stem, output)
+    stage.check(str(venv / "mypy"), "--strict", "--cache-dir", str(BUILD / "mypy"), "bindings/python/nmhal")
+
+
 def demo(stage):
     print("".join(f"   {line}\n" for line in stage.run("scripts/demo").splitlines()[-12:]), end="")
     stage.passed += 1
@@ -283,6 +311,7 @@ STAGES = {
     analyzer: "gcc -fanalyzer",
     options: "builds with parts left out",
     coverage: "line and branch coverage",
+    python: "the Python package: pip, all tests with the warnings of Python as errors, mypy",
     demo: "scripts/demo",
 }
 
