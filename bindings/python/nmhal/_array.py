@@ -106,6 +106,7 @@ class Array:
 
     def slot(self) -> int:
         """The number that stands for the array in compiled programs: always the same, never used again."""
+        self._check_process()
         with _slots:
             if self._slot is None:
                 number = int(lib.nmhal_py_slot_new())
@@ -124,13 +125,16 @@ class Array:
     def _check(self, status: int) -> None:
         check(status, self.devices[0].uri if self.devices else "")
 
-    def _call(self, function: Any, *args: Any) -> None:
-        if self._pointer is None:
-            raise ValueError("the array was freed")
+    def _check_process(self) -> None:
         if self._process != Process.number:
             # Its lock may have been held by a thread that the child does not have.
             raise StateError(f"{self!r}: made before fork, a child cannot use its parent's array; make it here",
                              self.devices[0].uri)
+
+    def _call(self, function: Any, *args: Any) -> None:
+        if self._pointer is None:
+            raise ValueError("the array was freed")
+        self._check_process()
         call(self._pointers, self.devices[0].uri, function, self._pointer, *args)
 
     def free(self) -> None:
