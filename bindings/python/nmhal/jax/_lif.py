@@ -31,24 +31,33 @@ def _call(slot: int, shape: tuple[int, int], threshold: float, leak: float) -> C
     return call
 
 
-def _tangents(codes: jax.Array, dcurrents: jax.Array, fired: jax.Array, threshold: jax.Array, leak: jax.Array,
-              slope: float) -> jax.Array:
-    """Tangents of the output spikes [T, ..., out] times the threshold, from those of the currents.
+def _retrace(codes: jax.Array, fired: jax.Array, threshold: jax.Array, leak: jax.Array,
+             slope: float) -> tuple[jax.Array, jax.Array]:
+    """The surrogate slope of each neuron in each step [T, ..., out], and whether its potential stays for the next.
 
     A step, as the chip does it but for the order inside: add the currents, fire and reset, leak toward 0. Potentials,
     threshold and leak are whole codes, so they are exact; resets are where the chip fired.
     """
 
-    def step(state: Any, inputs: Any) -> Any:
-        v, dv = state
-        current, dcurrent, spiked = inputs
-        v, dv = v + current, dv + dcurrent
-        dspike = dv / (1 + slope * jnp.abs(v / threshold - 1)) ** 2
+    def step(v: jax.Array, inputs: Any) -> Any:
+        current, spiked = inputs
+        v = v + current
         stays = (spiked == 0) & (jnp.abs(v) > leak)
-        return (jnp.where(stays, v - jnp.sign(v) * leak, 0), jnp.where(stays, dv, 0)), dspike
+        return jnp.where(stays, v - jnp.sign(v) * leak, 0), (1 / (1 + slope * jnp.abs(v / threshold - 1)) ** 2, stays)
 
-    rest = jnp.zeros_like(dcurrents[0])
-    tangents: jax.Array = jax.lax.scan(step, (rest, rest), (codes, dcurrents, fired))[1]
+    slopes: tuple[jax.Array, jax.Array] = jax.lax.scan(step, jnp.zeros_like(codes[0]), (codes, fired))[1]
+    return slopes
+
+
+def _tangents(dcurrents: jax.Array, slopes: jax.Array, stays: jax.Array) -> jax.Array:
+    """Tangents of the output spikes [T, ..., out] from those of the currents; linear in them."""
+
+    def step(dv: jax.Array, inputs: Any) -> Any:
+        dcurrent, surrogate, staying = inputs
+        dv = dv + dcurrent
+        return jnp.where(staying, dv, 0), surrogate * dv
+
+    tangents: jax.Array = jax.lax.scan(step, jnp.zeros_like(dcurrents[0]), (dcurrents, slopes, stays))[1]
     return tangents
 
 
@@ -67,8 +76,9 @@ def _layer(slot: int, shape: tuple[int, int], threshold: float, leak: float, slo
         step = jnp.where(scale > 0, scale, 1)
         codes = jnp.round(spikes @ jnp.round(used / step[:, None]).T)
         by_time = functools.partial(jnp.moveaxis, source=-2, destination=0)
-        dfired = _tangents(by_time(codes), by_time(spikes @ dw.T + dspikes @ used.T), by_time(fired),
-                           jnp.ceil(threshold / step), jnp.round(leak / step), slope)
+        slopes, stays = _retrace(by_time(codes), by_time(fired), jnp.ceil(threshold / step), jnp.round(leak / step),
+                                 slope)
+        dfired = _tangents(by_time(spikes @ dw.T + dspikes @ used.T), slopes, stays)
         return (fired, used, scale), (jnp.moveaxis(dfired, 0, -2) / threshold, dw, jnp.zeros_like(scale))
 
     return lambda w, spikes: layer(w, spikes)[0]
