@@ -55,18 +55,21 @@ static int hold_devices(struct nmhal_array *array, nmhal_device *const *devs, si
 {
 	const struct nmhal_device_caps *caps;
 
-	for (size_t i = 0; i < count; i++) {
-		int status = devs[i] ? check_device(devs[i], &devs[0]->caps)
-				     : nm_fail(NULL, NMHAL_E_INVALID, "new array: device %zu is NULL", i);
-
-		if (status)
-			return status;
-	}
 	array->devs = calloc(count, sizeof(*array->devs));
 	if (!array->devs)
 		return nm_no_memory(NULL, "new array");
-	for (; array->dev_count < count; array->dev_count++)
-		array->devs[array->dev_count] = nmhal_device_ref(devs[array->dev_count]);
+	for (size_t i = 0; i < count; i++) {
+		nmhal_device *dev = devs[i];
+		int status;
+
+		if (!dev)
+			return nm_fail(NULL, NMHAL_E_INVALID, "new array: device %zu is NULL", i);
+		status = check_device(dev, &devs[0]->caps);
+		if (status)
+			return status;
+		(void)nmhal_device_ref(dev);
+		array->devs[array->dev_count++] = dev;
+	}
 	caps = &devs[0]->caps;
 	array->tile_rows = caps->rows;
 	array->tile_cols = caps->cols;

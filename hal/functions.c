@@ -8,6 +8,7 @@
 
 struct functions {
 	struct nmhal_driver driver; /* first: the way from a device to what follows */
+	struct functions *self;	    /* to be freed through a pointer to const */
 	struct nmhal_functions given;
 	const char *boards[2];
 	char name[];
@@ -17,6 +18,11 @@ struct board {
 	struct nmhal_host *host;
 	const struct nmhal_functions *given;
 };
+
+static const struct functions *functions_of(const struct nmhal_driver *driver)
+{
+	return (const struct functions *)(const void *)driver;
+}
 
 static void functions_close(void *self)
 {
@@ -122,7 +128,7 @@ static const struct nmhal_device_ops plain_ops = {FUNCTIONS_OPS};
 static int functions_open(struct nmhal_host *host, const struct nmhal_uri *uri, const struct nmhal_bus *bus,
 	const struct nmhal_stream *stream, int64_t deadline_ns, const struct nmhal_device_ops **ops, void **self)
 {
-	const struct functions *functions = (const struct functions *)(const void *)host->dev->driver;
+	const struct functions *functions = functions_of(host->dev->driver);
 	struct board *board = calloc(1, sizeof(*board));
 
 	(void)uri;
@@ -177,6 +183,7 @@ int nmhal_driver_from_functions(const struct nmhal_functions *functions, const s
 	if (!made)
 		return nm_no_memory(NULL, "driver from functions");
 	memcpy(made->name, given.board, length);
+	made->self = made;
 	made->given = given;
 	made->given.board = made->name;
 	made->boards[0] = made->name;
@@ -196,5 +203,6 @@ int nmhal_driver_from_functions(const struct nmhal_functions *functions, const s
 
 void nmhal_driver_free_functions(const struct nmhal_driver *driver)
 {
-	free((void *)(uintptr_t)driver);
+	if (driver)
+		free(functions_of(driver)->self);
 }

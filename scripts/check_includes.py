@@ -61,9 +61,9 @@ CROSSINGS = [(r"drivers/sim/", r"drivers/ftdi/\w+\.h"), (r"drivers/replay/", r"d
 
 
 def crossed_folder(path, target):
-    """One driver includes another's file."""
+    """One driver includes another's file; those of drivers/common are for all."""
     return (path.startswith("drivers/") and target.startswith("drivers/")
-            and path.split("/")[1] != target.split("/")[1]
+            and target.split("/")[1] not in ("common", path.split("/")[1])
             and not any(re.match(source, path) and re.fullmatch(header, target) for source, header in CROSSINGS))
 
 

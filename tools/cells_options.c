@@ -28,19 +28,18 @@ static const struct argp_option cells_options[] = {
 
 /* The options that are a number with a unit. */
 static const struct quantity {
-	int key;
+	int key, exponent;
 	const char *unit, *example;
-	int exponent;
 	int64_t min, max;
 	size_t offset;
 } quantities[] = {
-	{KEY_VOLTAGE, "V", "1.2V or -900mV", -6, INT32_MIN, INT32_MAX, offsetof(struct cells_args, voltage_uv)},
-	{KEY_WIDTH, "s", "100ns or 1us", -9, 1, UINT32_MAX, offsetof(struct cells_args, width_ns)},
-	{KEY_GAP, "s", "100ns or 1us", -9, 0, UINT32_MAX, offsetof(struct cells_args, gap_ns)},
-	{KEY_TARGET, "S", "20uS or 500nS", -12, 0, UINT32_MAX, offsetof(struct cells_args, target_ps)},
-	{KEY_START, "V", "1.2V or 500mV", -6, INT32_MIN, INT32_MAX, offsetof(struct cells_args, start_uv)},
-	{KEY_STEP, "V", "50mV", -6, INT32_MIN, INT32_MAX, offsetof(struct cells_args, step_uv)},
-	{KEY_STOP, "V", "1.2V or 500mV", -6, INT32_MIN, INT32_MAX, offsetof(struct cells_args, stop_uv)},
+	{KEY_VOLTAGE, -6, "V", "1.2V or -900mV", INT32_MIN, INT32_MAX, offsetof(struct cells_args, voltage_uv)},
+	{KEY_WIDTH, -9, "s", "100ns or 1us", 1, UINT32_MAX, offsetof(struct cells_args, width_ns)},
+	{KEY_GAP, -9, "s", "100ns or 1us", 0, UINT32_MAX, offsetof(struct cells_args, gap_ns)},
+	{KEY_TARGET, -12, "S", "20uS or 500nS", 0, UINT32_MAX, offsetof(struct cells_args, target_ps)},
+	{KEY_START, -6, "V", "1.2V or 500mV", INT32_MIN, INT32_MAX, offsetof(struct cells_args, start_uv)},
+	{KEY_STEP, -6, "V", "50mV", INT32_MIN, INT32_MAX, offsetof(struct cells_args, step_uv)},
+	{KEY_STOP, -6, "V", "1.2V or 500mV", INT32_MIN, INT32_MAX, offsetof(struct cells_args, stop_uv)},
 };
 #define QUANTITIES (sizeof(quantities) / sizeof(quantities[0]))
 

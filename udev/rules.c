@@ -12,6 +12,22 @@
 
 extern const struct nmhal_link *const nm_builtin_links[];
 
+#define INTERFACES 4
+
+/*
+ * Any vendor, any product: the string of an interface tells. The device node gets its tag when the kernel has bound the
+ * device ("bind"): at "add" its interfaces are not there yet.
+ */
+static void interface_rules(const struct nmhal_usb_id *id)
+{
+	printf("# %s: whatever has an interface whose string begins with %s\n", id->summary, id->name);
+	for (int n = 0; n < INTERFACES; n++)
+		printf("SUBSYSTEM==\"usb\", ENV{DEVTYPE}==\"usb_device\", ATTR{%%k:1.%d/interface}==\"%s*\", "
+		       "ENV{ID_NMHAL}=\"1\"\n", n, id->name);
+	printf("SUBSYSTEM==\"tty\", ATTRS{interface}==\"%s*\", TAG+=\"uaccess\", ENV{ID_MM_PORT_IGNORE}=\"1\"\n",
+	       id->name);
+}
+
 static void device_rule(const struct nmhal_usb_id *id)
 {
 	printf("# %s\nSUBSYSTEM==\"usb\", ENV{DEVTYPE}==\"usb_device\", "
@@ -39,9 +55,13 @@ static void access_rules(void)
 	     "# Sorts before 71-seat.rules, so that uaccess is seen.\n"
 	     "ACTION==\"remove\", GOTO=\"nmhal_end\"");
 	for (const struct nmhal_link *const *link = nm_builtin_links; *link; link++)
-		for (const struct nmhal_usb_id *id = (*link)->usb_ids; id && id->vendor; id++) {
-			device_rule(id);
-			port_rule(id);
+		for (const struct nmhal_usb_id *id = (*link)->usb_ids; id && id->summary; id++) {
+			if (id->vendor) {
+				device_rule(id);
+				port_rule(id);
+			} else {
+				interface_rules(id);
+			}
 		}
 	puts("# Open to the seat, left alone by ModemManager, never suspended in the middle of a measurement.\n"
 	     "SUBSYSTEM==\"usb\", ENV{ID_NMHAL}==\"1\", TAG+=\"uaccess\", ENV{ID_MM_DEVICE_IGNORE}=\"1\", "

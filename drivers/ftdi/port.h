@@ -29,17 +29,22 @@ struct ftdi_transfer {
 /* Vendor requests; numbers as on the wire. */
 enum ftdi_request {
 	FTDI_RESET = 0,       /* value 0: reset; 1: drop host-to-device bytes; 2: drop device-to-host bytes */
+	FTDI_SET_FLOW = 2,    /* value 0: no flow control */
+	FTDI_SET_BAUD = 3,    /* value: divisor, 18 bits */
+	FTDI_SET_DATA = 4,    /* value: FTDI_DATA_8N1 */
 	FTDI_SET_LATENCY = 9, /* value: ms */
 	FTDI_SET_BITMODE = 11 /* value: mode << 8 | direction mask */
 };
-#define FTDI_MODE_RESET 0x0000u
-#define FTDI_MODE_MPSSE 0x0200u
+#define FTDI_MODE_RESET     0x0000u /* what the EEPROM says: UART or FIFO */
+#define FTDI_MODE_MPSSE     0x0200u
+#define FTDI_MODE_SYNC_FIFO 0x40ffu
+#define FTDI_DATA_8N1       8u
 
 /* All required. Statuses come with their sentence, except that of a transfer, which is a status alone. */
 struct ftdi_port_ops {
 	/* Releases channels, gives back kernel drivers that open detached, frees self. No transfer is busy. */
 	void (*close)(void *self);
-	/* A vendor request without data on a channel. */
+	/* A vendor request without data on a channel. value: 16 bits, and above them the high byte of the index. */
 	int (*control)(void *self, enum ftdi_channel channel, enum ftdi_request request, unsigned value, int64_t deadline_ns);
 	/* Room for a transfer of [size] bytes: sets data and impl. */
 	int (*alloc)(void *self, struct ftdi_transfer *transfer, size_t size);

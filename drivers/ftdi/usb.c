@@ -21,30 +21,18 @@ struct usb {
 	int completed;    /* a transfer has, since the last wait */
 	atomic_bool woken;
 	bool halted[FTDI_CHANNELS][2]; /* by a stall, [in] */
+	int channels;     /* claimed: A, or both */
 };
 
 static const unsigned char endpoints[FTDI_CHANNELS][2] = {{0x02, 0x81}, {0x04, 0x83}};
-
-static int status_of(int error)
-{
-	switch (error) {
-	case LIBUSB_ERROR_NO_DEVICE:
-		return NMHAL_E_GONE;
-	case LIBUSB_ERROR_TIMEOUT:
-		return NMHAL_E_TIMEOUT;
-	case LIBUSB_ERROR_NO_MEM:
-		return NMHAL_E_NO_MEMORY;
-	default:
-		return NMHAL_E_IO;
-	}
-}
 
 static void usb_close(void *self)
 {
 	struct usb *usb = self;
 
-	/* Both channels go back to the kernel driver that had them. */
-	(void)libusb_release_interface(usb->ftdi->usb_dev, B_INTERFACE);
+	/* What was claimed goes back to the kernel driver that had it. */
+	if (usb->channels > 1)
+		(void)libusb_release_interface(usb->ftdi->usb_dev, B_INTERFACE);
 	(void)ftdi_usb_close(usb->ftdi);
 	ftdi_free(usb->ftdi);
 	free(usb);
@@ -58,11 +46,11 @@ static int usb_control(void *self, enum ftdi_channel channel, enum ftdi_request 
 	unsigned limit_ms = left_ms < CONTROL_MIN_MS ? CONTROL_MIN_MS : left_ms > CONTROL_MS ? CONTROL_MS :
 		(unsigned)left_ms;
 	int error = libusb_control_transfer(usb->ftdi->usb_dev, FTDI_DEVICE_OUT_REQTYPE, (uint8_t)request,
-		(uint16_t)value, (uint16_t)(channel + 1), NULL, 0, limit_ms);
+		(uint16_t)value, (uint16_t)((channel + 1) | value >> 16 << 8), NULL, 0, limit_ms);
 
 	if (error >= 0)
 		return NMHAL_OK;
-	return nmhal_host_fail(usb->host, status_of(error), "control request %d, value 0x%04x, of channel %c: %s",
+	return nmhal_host_fail(usb->host, usb_status(error), "control request %d, value 0x%04x, of channel %c: %s",
 		(int)request, value, 'A' + (int)channel, libusb_strerror(error));
 }
 
@@ -103,25 +91,6 @@ static void usb_free(void *self, struct ftdi_transfer *transfer)
 	free(transfer->data);
 }
 
-static int transfer_status(enum libusb_transfer_status status)
-{
-	switch (status) {
-	case LIBUSB_TRANSFER_COMPLETED:
-		return NMHAL_OK;
-	case LIBUSB_TRANSFER_CANCELLED:
-		return NMHAL_E_CANCELED;
-	case LIBUSB_TRANSFER_NO_DEVICE:
-		return NMHAL_E_GONE;
-	case LIBUSB_TRANSFER_OVERFLOW:
-		return NMHAL_E_PROTOCOL;
-	case LIBUSB_TRANSFER_ERROR:
-	case LIBUSB_TRANSFER_TIMED_OUT:
-	case LIBUSB_TRANSFER_STALL:
-	default:
-		return NMHAL_E_IO;
-	}
-}
-
 static void LIBUSB_CALL on_complete(struct libusb_transfer *urb)
 {
 	struct flight *flight = urb->user_data;
@@ -129,7 +98,7 @@ static void LIBUSB_CALL on_complete(struct libusb_transfer *urb)
 
 	if (urb->status == LIBUSB_TRANSFER_STALL)
 		flight->usb->halted[transfer->channel][transfer->in] = true;
-	transfer->status = transfer_status(urb->status);
+	transfer->status = usb_transfer_status(urb->status);
 	transfer->done = (size_t)urb->actual_length;
 	transfer->busy = false;
 	flight->usb->completed = 1;
@@ -156,7 +125,7 @@ static int usb_submit(void *self, struct ftdi_transfer *transfer)
 	transfer->busy = !error;
 	if (!error)
 		return NMHAL_OK;
-	return nmhal_host_fail(usb->host, status_of(error), "USB transfer of %zu bytes %s channel %c: %s",
+	return nmhal_host_fail(usb->host, usb_status(error), "USB transfer of %zu bytes %s channel %c: %s",
 		transfer->size, transfer->in ? "from" : "to", 'A' + (int)transfer->channel, libusb_strerror(error));
 }
 
@@ -189,7 +158,7 @@ static int usb_wait(void *self, int64_t until_ns)
 	usb->completed = 0;
 	if (!error || error == LIBUSB_ERROR_INTERRUPTED)
 		return NMHAL_OK;
-	return nmhal_host_fail(usb->host, status_of(error), "USB: %s", libusb_strerror(error));
+	return nmhal_host_fail(usb->host, usb_status(error), "USB: %s", libusb_strerror(error));
 }
 
 static void usb_interrupt(void *self)
@@ -219,34 +188,23 @@ static const struct ftdi_port_ops usb_ops = {
 	.counter = usb_counter,
 };
 
-static int fail_busy(struct nmhal_host *host, const struct ftdi_find *find)
-{
-	char holder[FTDI_HOLDER_SIZE];
-
-	if (ftdi_find_holder(find->node, holder))
-		return nmhal_host_fail(host, NMHAL_E_BUSY, "open: %s: held by %s; end it", find->node, holder);
-	return nmhal_host_fail(host, NMHAL_E_BUSY,
-		"open: %s: held by a process of another user, or by a kernel driver that does not give it up",
-		find->node);
-}
-
 /* Codes of ftdi_usb_open_dev(). */
 static int fail_open(struct nmhal_host *host, const struct ftdi_find *find, const struct ftdi_context *ftdi, int error)
 {
 	switch (error) {
 	case -5:
-		return fail_busy(host, find);
+		return usb_board_fail(host, &find->usb, LIBUSB_ERROR_BUSY);
 	case -8:
 		return nmhal_host_fail(host, NMHAL_E_ACCESS,
 			"open: %s: the kernel driver cannot be detached: permission denied; install 70-nmhal.rules and "
-			"replug", find->node);
+			"replug", find->usb.node);
 	default:
-		return nmhal_host_fail(host, NMHAL_E_IO, "open: %s: %s (%d)", find->node, ftdi->error_str, error);
+		return nmhal_host_fail(host, NMHAL_E_IO, "open: %s: %s (%d)", find->usb.node, ftdi->error_str, error);
 	}
 }
 
-/* Claims both channels; each gets its kernel driver back when it is released. */
-static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find)
+/* Claims channel A, or both; each gets its kernel driver back when it is released. */
+static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels)
 {
 	int error;
 
@@ -255,23 +213,26 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 	ftdi->usb_read_timeout = CONTROL_MS;
 	error = ftdi_set_interface(ftdi, INTERFACE_A);
 	if (!error)
-		error = ftdi_usb_open_dev(ftdi, find->device);
+		error = ftdi_usb_open_dev(ftdi, find->usb.device);
 	if (error)
 		return fail_open(host, find, ftdi, error);
-	error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
+	if (channels > 1)
+		error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
 	/* A stall that an earlier process met is still there. */
-	for (int n = 0; n < 2 * FTDI_CHANNELS && !error; n++)
+	for (int n = 0; n < 2 * channels && !error; n++)
 		error = libusb_clear_halt(ftdi->usb_dev, endpoints[n / 2][n % 2]);
 	if (!error)
 		return NMHAL_OK;
-	(void)libusb_release_interface(ftdi->usb_dev, B_INTERFACE);
+	if (channels > 1)
+		(void)libusb_release_interface(ftdi->usb_dev, B_INTERFACE);
 	(void)ftdi_usb_close(ftdi);
 	if (error == LIBUSB_ERROR_BUSY)
-		return fail_busy(host, find);
-	return nmhal_host_fail(host, status_of(error), "open: %s: channel B: %s", find->node, libusb_strerror(error));
+		return usb_board_fail(host, &find->usb, error);
+	return nmhal_host_fail(
+		host, usb_status(error), "open: %s: claim: %s", find->usb.node, libusb_strerror(error));
 }
 
-int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find,
+int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels,
 	struct ftdi_port *port)
 {
 	struct usb *usb = calloc(1, sizeof(*usb));
@@ -279,13 +240,14 @@ int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const str
 
 	if (!usb)
 		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the port");
-	status = claim(host, ftdi, find);
+	status = claim(host, ftdi, find, channels);
 	if (status != NMHAL_OK) {
 		free(usb);
 		return status;
 	}
 	usb->host = host;
 	usb->ftdi = ftdi;
+	usb->channels = channels;
 	port->ops = &usb_ops;
 	port->self = usb;
 	return NMHAL_OK;

@@ -43,8 +43,9 @@ NMHAL_PRINTF(2, 3) static int bad_record(const struct record *record, const char
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return nmhal_host_fail(record->host, NMHAL_E_PROTOCOL, "capabilities: record %s at byte %u: %s",
+	(void)nmhal_host_fail(record->host, NMHAL_E_PROTOCOL, "capabilities: record %s at byte %u: %s",
 		tag_name(record->tag), record->offset, text);
+	return NMHAL_E_PROTOCOL;
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------- */
@@ -262,7 +263,7 @@ static int take_attr(const struct record *record)
 	struct link_caps *caps = record->caps;
 	struct nmlink_attr_cap attr;
 	struct nmhal_attr_info *info;
-	const char *texts[3];
+	const char *texts[3] = {"", "", ""};
 	int status;
 
 	if (!nmlink_get_attr_cap(&attr, record->value, record->size))
@@ -295,7 +296,7 @@ static int take_sensor(const struct record *record)
 	struct link_caps *caps = record->caps;
 	struct nmlink_sensor_cap sensor;
 	struct nmhal_sensor_info *info;
-	const char *texts[3];
+	const char *texts[3] = {"", "", ""};
 	int status;
 
 	if (!nmlink_get_sensor_cap(&sensor, record->value, record->size))
@@ -318,7 +319,7 @@ static int take_counter(const struct record *record)
 {
 	struct link_caps *caps = record->caps;
 	struct nmhal_counter_info *info;
-	const char *texts[2];
+	const char *texts[2] = {"", ""};
 	int status;
 
 	if (caps->counter_count == LINK_MAX_ENTRIES)
@@ -439,6 +440,7 @@ static bool make_lists(struct link_caps *caps, uint32_t size)
 	const size_t most = size / NMLINK_CAP_HEAD_SIZE < LINK_MAX_ENTRIES ? size / NMLINK_CAP_HEAD_SIZE + 1 :
 		LINK_MAX_ENTRIES;
 
+	caps->attr_count = caps->sensor_count = caps->counter_count = 0;
 	caps->texts = malloc(size + 1u);
 	caps->attrs = calloc(most, sizeof(*caps->attrs));
 	caps->sensors = calloc(most, sizeof(*caps->sensors));

@@ -105,8 +105,6 @@ static inline uint32_t link_payload_room(const struct link_device *dev)
 	return dev->wire.max_frame - NMLINK_OVERHEAD;
 }
 
-/* CANCELED from the stream, which was woken for an interrupt that a call has taken: to be tried again. */
-bool link_woken_for_nothing(struct link_device *dev, int status);
 /* Waits until something is answered. */
 int link_wait(struct link_device *dev);
 /* Forgets what is in flight; the next call begins a session. */

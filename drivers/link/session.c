@@ -52,7 +52,7 @@ static int await_hello(struct link_device *dev, struct nmlink_hello_reply *reply
 			if (status != NMHAL_E_AGAIN)
 				return status;
 		}
-		if (status == NMHAL_E_AGAIN || status == NMHAL_E_CANCELED || silent)
+		if (status == NMHAL_E_AGAIN || silent)
 			status = nmhal_host_poll(dev->host, deadline_ns, dev->call.what);
 		if (status == NMHAL_OK && (silent || nmhal_now_ns() >= until))
 			return NMHAL_E_AGAIN;
@@ -74,8 +74,6 @@ static int say_hello(struct link_device *dev, struct nmlink_hello_reply *reply)
 	size = nmlink_frame_seal(frame, &header, wire->pipe.crc);
 	for (unsigned n = 0; n < HELLO_TIMES && status == NMHAL_E_AGAIN; n++) {
 		status = link_pipe_send(&wire->pipe, frame, size, dev->call.deadline_ns);
-		if (link_woken_for_nothing(dev, status))
-			status = link_pipe_send(&wire->pipe, frame, size, dev->call.deadline_ns);
 		if (status == NMHAL_OK)
 			status = await_hello(dev, reply);
 	}
@@ -128,8 +126,6 @@ int link_hello(struct link_device *dev)
 	struct nmlink_hello_reply reply = {0};
 	int status = link_pipe_flush(&wire->pipe, dev->call.deadline_ns);
 
-	if (link_woken_for_nothing(dev, status))
-		status = link_pipe_flush(&wire->pipe, dev->call.deadline_ns);
 	wire->session = next_session(wire->session);
 	if (status == NMHAL_OK)
 		status = say_hello(dev, &reply);

@@ -79,11 +79,6 @@ void link_wire_free(struct link_wire *wire)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-bool link_woken_for_nothing(struct link_device *dev, int status)
-{
-	return status == NMHAL_E_CANCELED && nmhal_host_poll(dev->host, NMHAL_NEVER, dev->call.what) == NMHAL_OK;
-}
-
 static int send_slot(struct link_device *dev, struct link_slot *slot)
 {
 	struct link_wire *wire = &dev->wire;
@@ -92,8 +87,6 @@ static int send_slot(struct link_device *dev, struct link_slot *slot)
 
 	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "> %s seq %u: %u bytes", link_op_name(slot->op),
 		nmlink_load_u16(slot->frame + NMLINK_OFFSET(header, seq)), slot->size);
-	if (link_woken_for_nothing(dev, status))
-		status = link_pipe_send(&wire->pipe, slot->frame, slot->size, until);
 	wire->retransmitted += slot->sent;
 	slot->sent = true;
 	return status;
@@ -267,7 +260,7 @@ int link_wait(struct link_device *dev)
 			status = take_frame(dev, &frame);
 		else if (status == NMHAL_E_AGAIN)
 			status = bad != wire->pipe.bad_frames ? go_back(dev, wire->first) : NMHAL_OK;
-		else if (silent || status == NMHAL_E_VERSION || link_woken_for_nothing(dev, status))
+		else if (silent || status == NMHAL_E_VERSION)
 			status = NMHAL_OK;
 		if (status != NMHAL_OK || wire->progress)
 			break;
@@ -355,7 +348,7 @@ static void give_up(struct link_device *dev)
 	uint8_t frame[NMLINK_OVERHEAD];
 	uint32_t size = seal(wire, frame, NMLINK_OP_ABORT, NMLINK_FLAG_URGENT, wire->next, 0);
 
-	/* A stream that was woken for the interrupt says so once. */
+	/* An interrupt that comes meanwhile may end the first try. */
 	if (link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS) == NMHAL_E_CANCELED)
 		(void)link_pipe_send(&wire->pipe, frame, size, nmhal_now_ns() + ABORT_NS);
 	for (uint16_t n = wire->first; n != wire->next; n++) {

@@ -114,10 +114,12 @@ int sim_open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, const 
 	char error[SIM_BOARD_ERROR] = "";
 	int status;
 
-	if (!config || !stream)
-		status = nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the board");
-	else
-		status = configure(host, uri, keys, config);
+	if (!config || !stream) {
+		sim_board_config_free(config);
+		free(stream);
+		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the board");
+	}
+	status = configure(host, uri, keys, config);
 	if (status == NMHAL_OK) {
 		stream->host = host;
 		stream->board = sim_board_new(config, error);

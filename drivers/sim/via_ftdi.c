@@ -51,7 +51,7 @@ static int port_control(void *self, enum ftdi_channel channel, enum ftdi_request
 {
 	struct port *port = self;
 	const uint8_t setup[8] = {0x40, (uint8_t)request, (uint8_t)value, (uint8_t)(value >> 8),
-		(uint8_t)(channel + 1)};
+		(uint8_t)(channel + 1), (uint8_t)(value >> 16)};
 
 	(void)deadline_ns;
 	port->last_us = port->now_us;

@@ -175,6 +175,10 @@ struct nmhal_stream_ops {
 	int (*recv)(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns);
 	/** Drops what an earlier session left in the pipe. */
 	int (*flush)(void *self, int64_t deadline_ns);
+	/**
+	 * As of a bus. Whether an op that was woken ends, nmhal_host_poll() says: the interrupt may have ended a call
+	 * before it.
+	 */
 	void (*interrupt)(void *self);
 };
 struct nmhal_stream {
@@ -184,10 +188,10 @@ struct nmhal_stream {
 
 /** A kind of USB device that a link opens: the one source of the udev rules. */
 struct nmhal_usb_id {
-	uint16_t vendor, product; /**< vendor 0 ends a table */
+	uint16_t vendor, product; /**< vendor 0: any device with an interface whose string begins with name */
 	uint32_t reserved;
 	const char *name;         /**< begin of the product string a board must have, "NMHAL"; NULL: any */
-	const char *summary;      /**< "FT2232H" */
+	const char *summary;      /**< "FT2232H"; NULL ends a table */
 };
 
 /** How commands travel. */

@@ -21,7 +21,7 @@ enum {
 	READ_EEPROM = 0x90, WRITE_EEPROM, ERASE_EEPROM
 };
 enum { RESET_ALL, PURGE_OUT, PURGE_IN };
-enum { MODE_RESET, MODE_MPSSE = 2 };
+enum { MODE_RESET, MODE_MPSSE = 2, MODE_SYNC_FIFO = 0x40 };
 
 /* Modem and line status of a high-speed chip at rest: transmitter empty, no error. */
 static const uint8_t status_bytes[STATUS_BYTES] = {0x32, 0x60};
@@ -108,13 +108,58 @@ static void purge(struct ring *ring)
 	ring->head = ring->count = 0;
 }
 
-/* In reset mode the bytes leave on a serial port that nothing is wired to. */
+/* A byte on the wire: garbage when the two ends differ by more than 3 %. */
+static uint8_t on_the_wire(const struct vftdi *dev, uint8_t byte)
+{
+	const struct vftdi_far *far = &dev->params.far;
+	uint32_t baud = dev->channel[0].baud;
+	bool same = far->fifo || (baud >= far->baud - far->baud / 32 && baud <= far->baud + far->baud / 32);
+
+	return same ? byte : (uint8_t)(byte << 3 | 5);
+}
+
+/* Lets the far end of channel A take and give what it can. */
+static void exchange(struct vftdi *dev)
+{
+	const struct vftdi_far *far = &dev->params.far;
+	struct channel *a = &dev->channel[0];
+	uint8_t byte;
+
+	while (a->out.count) {
+		byte = on_the_wire(dev, ring_peek(&a->out, 0));
+		if (!far->put(far->user, &byte, 1))
+			break;
+		(void)ring_get(&a->out);
+	}
+	while (ring_room(&a->in) && far->get(far->user, &byte, 1))
+		ring_put(&a->in, on_the_wire(dev, byte));
+}
+
+/* In reset mode the bytes leave on a serial port; where nothing is wired to it they are lost. */
 static bool run(struct vftdi *dev)
 {
-	for (unsigned i = 0; i < VFTDI_CHANNELS; i++)
+	const struct vftdi_far *far = &dev->params.far;
+
+	if (far->put && !dev->channel[0].mpsse && dev->channel[0].fifo == far->fifo)
+		exchange(dev);
+	for (unsigned i = far->put ? 1 : 0; i < VFTDI_CHANNELS; i++)
 		if (!dev->channel[i].mpsse)
 			purge(&dev->channel[i].out);
 	return vftdi_run(dev);
+}
+
+/* Divisor of 12 MHz in eighths, in FTDI's order (AN_120); index bit 9: this clock, else 3 MHz. */
+static uint32_t baud_of(unsigned value, unsigned index)
+{
+	static const unsigned eighths[8] = {0, 4, 2, 1, 3, 5, 6, 7};
+	unsigned divisor = (value & 0x3fffu) << 3 | eighths[value >> 14 | (index >> 8 & 1u) << 2];
+	uint32_t clock = index & 0x200u ? 12000000u : 3000000u;
+
+	if ((value & 0x3fffu) == 0)
+		return clock;
+	if ((value & 0x3fffu) == 1 && divisor == 8)
+		return clock / 3 * 2;
+	return (uint32_t)((uint64_t)clock * 8 / divisor);
 }
 
 static int reset(struct channel *c, unsigned value)
@@ -132,9 +177,12 @@ static int reset(struct channel *c, unsigned value)
 
 static int set_bitmode(struct vftdi *dev, unsigned channel, unsigned mode)
 {
-	if (mode != MODE_RESET && mode != MODE_MPSSE)
+	const bool fifo = mode == MODE_SYNC_FIFO && channel == 0 && dev->params.far.fifo;
+
+	if (mode != MODE_RESET && mode != MODE_MPSSE && !fifo)
 		return VFTDI_STALL;
 	vftdi_engine_reset(dev, channel, mode == MODE_MPSSE);
+	dev->channel[channel].fifo = fifo;
 	return 0;
 }
 
@@ -161,11 +209,13 @@ static int channel_request(struct vftdi *dev, const uint8_t setup[8], uint8_t *d
 		return reset(c, value);
 	case SET_MODEM:
 	case SET_FLOW:
-	case SET_BAUD:
 	case SET_DATA:
 	case SET_EVENT_CHAR:
 	case SET_ERROR_CHAR:
-		return 0; /* of the serial port, which is not there */
+		return 0;
+	case SET_BAUD:
+		c->baud = baud_of(value, setup[4] | (unsigned)setup[5] << 8);
+		return 0;
 	case GET_MODEM:
 		return give(status_bytes, sizeof(status_bytes), data, capacity);
 	case SET_LATENCY:

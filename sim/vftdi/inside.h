@@ -34,7 +34,9 @@ struct channel {
 	unsigned flush;       /* bytes of `in` that SEND_IMMEDIATE covers */
 	uint64_t last_in_us;
 	uint8_t latency_ms;
-	bool mpsse;           /* else reset mode: pins are inputs, OUT bytes are lost */
+	bool mpsse;           /* else reset mode: the pins are inputs or those of a serial port */
+	bool fifo;            /* synchronous 245 FIFO */
+	uint32_t baud;        /* of the serial port */
 	uint8_t value[2], direction[2]; /* pins, low and high byte; SK and DO as they are now */
 	uint8_t idle;         /* level of SK between shifts: PIN_SK or 0 */
 	uint16_t divisor;

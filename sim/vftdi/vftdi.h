@@ -26,7 +26,20 @@
 #define VFTDI_B_IN       0x83u
 #define VFTDI_B_OUT      0x04u
 
+/*
+ * What is wired to the serial port or FIFO of channel A instead of a chip to its MPSSE: bytes both ways. put() and
+ * get() say how many bytes they moved.
+ */
+struct vftdi_far {
+	size_t (*put)(void *user, const uint8_t *bytes, size_t size);
+	size_t (*get)(void *user, uint8_t *bytes, size_t size);
+	void *user;
+	bool fifo;     /* synchronous 245 FIFO: moves only in that mode; else a UART */
+	uint32_t baud; /* of a UART; bytes at another rate (3 %) are garbage */
+};
+
 struct vftdi_params {
+	struct vftdi_far far; /* put NULL: none */
 	bool ft232h;        /* descriptors of the one-channel chip, with nothing behind them */
 	uint64_t clk_hz;    /* CLK of the tinyODIN; 0: 60 MHz */
 	const char *manufacturer, *product, *serial; /* at most 60 ASCII characters each; NULL: none */

@@ -145,6 +145,20 @@ class Board(unittest.TestCase):
             self.close(client)
         self.stop(process)
 
+    def test_replies_over_tcp_wait_for_no_acknowledgement(self):
+        process, uri = self.start("xbar8", "--tcp", "0")
+        client = self.connect(uri)
+        client.hello(0x21)
+        start = time.monotonic()
+        for _ in range(100):
+            client.send(client.frame(nm.PING, b"a") + client.frame(nm.PING, b"b", client.seq + 1))
+            client.seq += 2
+            for _ in range(2):
+                self.assertIsNotNone(client.recv())
+        self.assertLess(time.monotonic() - start, 2)  # with 40 ms a pair it is 4
+        self.close(client)
+        self.stop(process)
+
     def test_large_frames_and_a_client_that_does_not_read(self):
         process, uri = self.start("xbar8,window=8", "--unix", self.path)
         client = self.connect(uri)

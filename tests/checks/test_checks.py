@@ -23,7 +23,8 @@ class Tree(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name).resolve()
         for name in ["include/nmhal/nmhal.h", "include/nmhal/driver.h", "hal/hal.h", "sim/chip.h", "drivers/a/a.h",
-                     "drivers/b/b.h", "drivers/record/trace.h", "drivers/record/record.h", "nmlink/frame.h"]:
+                     "drivers/b/b.h", "drivers/common/c.h", "drivers/record/trace.h", "drivers/record/record.h",
+                     "nmlink/frame.h"]:
             self.put(name, "/* SPDX-License-Identifier: MIT */\n")
 
     def put(self, name, text):
@@ -39,7 +40,8 @@ class Includes(Tree):
     def test_allowed(self):
         for name, include in [
                 ("hal/a.c", '"hal.h"'), ("hal/a.c", "<nmhal/driver.h>"), ("hal/a.c", "<pthread.h>"),
-                ("drivers/a/a.c", '"a.h"'), ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
+                ("drivers/a/a.c", '"a.h"'), ("drivers/a/a.c", '"drivers/common/c.h"'),
+                ("drivers/sim/s.c", '"sim/chip.h"'), ("tests/unit/t.c", '"hal/hal.h"'),
                 ("tools/probe.c", "<nmhal/nmhal.h>"), ("tools/probe.c", "<jansson.h>"), ("sim/a.c", '"chip.h"'),
                 ("drivers/replay/r.c", '"drivers/record/trace.h"'),
                 ("nmlink/a.c", "<stdint.h>"), ("nmlink/a.c", '"frame.h"'),
@@ -60,6 +62,7 @@ class Includes(Tree):
                 ("sim/a.c", '"hal/hal.h"'), ("sim/a.c", "<nmhal/driver.h>"), ("sim/a.c", '"a.h"'),
                 ("drivers/a/a.c", '"hal/hal.h"'), ("drivers/a/a.c", '"drivers/b/b.h"'),
                 ("drivers/replay/r.c", '"drivers/record/record.h"'), ("drivers/record/r.c", '"drivers/a/a.h"'),
+                ("drivers/common/c.c", '"drivers/b/b.h"'),
                 ("drivers/odin/o.c", "<libftdi1/ftdi.h>"), ("drivers/link/l.c", "<libusb.h>"),
                 ("drivers/odin/o.c", '"sim/chip.h"'), ("drivers/odin/o.c", '"nmlink/frame.h"'),
                 ("drivers/link/l.c", '"sim/chip.h"'), ("tools/probe.c", "<nmhal/driver.h>"),

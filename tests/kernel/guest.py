@@ -114,13 +114,14 @@ class Root:
                            stdout=out, check=True)
 
 
-def boot(kernel, initramfs, socket, seconds):
-    """What the guest prints until it powers off, or until its time is up."""
+def boot(kernel, initramfs, sockets, seconds):
+    """What the guest prints until it powers off, or until its time is up; each socket is a USB device."""
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "qemu64", "-m", "384",
                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
                "-kernel", str(kernel / "vmlinux"), "-initrd", str(initramfs), "-append", "console=ttyS0 panic=-1 quiet",
-               "-chardev", f"socket,id=board,path={socket}", "-device", "qemu-xhci",
-               "-device", "usb-redir,chardev=board"]
+               "-device", "qemu-xhci"]
+    for number, socket in enumerate(sockets):
+        command += ["-chardev", f"socket,id=board{number},path={socket}", "-device", f"usb-redir,chardev=board{number}"]
     try:
         return run(*command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=seconds)
     except subprocess.TimeoutExpired as late:

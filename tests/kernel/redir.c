@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * redir SOCKET EVENTS: the virtual board (tests/usb/far.h) as a device of QEMU's usb-redir. Listens, serves one guest,
- * and leaves, as if unplugged, once the chip has taken EVENTS address events (0: never); comes back a second later.
+ * redir SOCKET MODEL SERIAL PROGRESS: a virtual device (tests/usb/model.h) as one of QEMU's usb-redir. Listens, serves
+ * one guest, and leaves, as if unplugged, once the device has done PROGRESS (0: never); comes back a second later.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +25,7 @@ struct redir {
 	struct far *far;
 	int fd;
 	uint8_t configuration;
-	uint64_t leave_at;  /* address events; 0: never */
+	uint64_t leave_at;  /* progress of the model; 0: never */
 	uint64_t return_us; /* when the board comes back; 0: it is there */
 	struct request *requests;
 };
@@ -70,24 +70,38 @@ static int write_some(void *user, uint8_t *data, int count)
 	return n >= 0 ? (int)n : errno == EAGAIN ? 0 : -1;
 }
 
+/* What the guest is told before it asks the device itself: interfaces and endpoints, from the descriptors. */
 static void connect_device(struct redir *redir)
 {
-	struct usb_redir_interface_info_header interfaces = {.interface_count = 2, .interface = {0, 1},
-		.interface_class = {255, 255}, .interface_subclass = {255, 255}, .interface_protocol = {255, 255}};
-	static const uint8_t bulk[] = {0x11, 0x02, 0x13, 0x04}; /* OUT n: n, IN n: 16 + n */
-	struct usb_redir_device_connect_header device = {.speed = usb_redir_speed_high, .vendor_id = 0x0403,
-		.product_id = 0x6010, .device_version_bcd = 0x0700};
+	const struct model *model = far_model(redir->far);
+	struct usb_redir_interface_info_header interfaces = {0};
+	struct usb_redir_device_connect_header device = {.speed = usb_redir_speed_high};
 	struct usb_redir_ep_info_header endpoints;
+	size_t size;
+	const uint8_t *d = model->ops->descriptors(model->self, &size);
 
+	device.vendor_id = (uint16_t)(d[8] | d[9] << 8);
+	device.product_id = (uint16_t)(d[10] | d[11] << 8);
+	device.device_version_bcd = (uint16_t)(d[12] | d[13] << 8);
 	memset(&endpoints, 0, sizeof(endpoints));
 	memset(endpoints.type, usb_redir_type_invalid, sizeof(endpoints.type));
 	endpoints.type[0] = endpoints.type[16] = usb_redir_type_control;
 	endpoints.max_packet_size[0] = endpoints.max_packet_size[16] = 64;
-	for (unsigned n = 0; n < sizeof(bulk); n++) {
-		endpoints.type[bulk[n]] = usb_redir_type_bulk;
-		endpoints.interface[bulk[n]] = (uint8_t)(n / 2);
-		endpoints.max_packet_size[bulk[n]] = VFTDI_PACKET;
-	}
+	for (size_t at = 18; at + 6 < size; at += d[at])
+		if (d[at + 1] == 4) { /* interface */
+			const unsigned n = interfaces.interface_count++;
+
+			interfaces.interface[n] = d[at + 2];
+			interfaces.interface_class[n] = d[at + 5];
+			interfaces.interface_subclass[n] = d[at + 6];
+			interfaces.interface_protocol[n] = d[at + 7];
+		} else if (d[at + 1] == 5) { /* endpoint; OUT n: n, IN n: 16 + n */
+			const unsigned n = (d[at + 2] & 15u) + (d[at + 2] & 0x80u ? 16u : 0u);
+
+			endpoints.type[n] = usb_redir_type_bulk;
+			endpoints.interface[n] = interfaces.interface[interfaces.interface_count - 1];
+			endpoints.max_packet_size[n] = MODEL_PACKET;
+		}
 	usbredirparser_send_interface_info(redir->parser, &interfaces);
 	usbredirparser_send_ep_info(redir->parser, &endpoints);
 	usbredirparser_send_device_connect(redir->parser, &device);
@@ -275,12 +289,13 @@ static void set_up_parser(struct redir *redir)
 	usbredirparser_init(parser, "libnmhal virtual board", caps, USB_REDIR_CAPS_SIZE, usbredirparser_fl_usb_host);
 }
 
-/* Leaves when the chip has taken enough events, and comes back. */
+/* Leaves when the device has done enough, and comes back. */
 static void come_and_go(struct redir *redir)
 {
+	const struct model *model = far_model(redir->far);
 	const uint64_t now = now_us();
 
-	if (redir->leave_at && vftdi_counters(far_device(redir->far)).events_in >= redir->leave_at) {
+	if (redir->leave_at && model->ops->progress(model->self) >= redir->leave_at) {
 		redir->leave_at = 0;
 		redir->return_us = now + AWAY_US;
 		far_unplug(redir->far);
@@ -313,19 +328,19 @@ static void serve(struct redir *redir)
 
 int main(int argc, char **argv)
 {
-	const struct vftdi_params params = {
-		.manufacturer = "libnmhal", .product = "NMHAL tinyODIN", .serial = "NM000001"};
+	const struct model_params params = {NULL, argc > 3 ? argv[3] : NULL, 0};
+	struct model model;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct redir redir = {.configuration = 1};
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (argc != 3 || strlen(argv[1]) >= sizeof(address.sun_path)) {
-		fputs("usage: redir SOCKET EVENTS\n", stderr);
+	if (argc != 5 || strlen(argv[1]) >= sizeof(address.sun_path) || !model_new(argv[2], &params, &model)) {
+		fputs("usage: redir SOCKET MODEL SERIAL PROGRESS\n", stderr);
 		return 2;
 	}
 	memcpy(address.sun_path, argv[1], strlen(argv[1]));
-	redir.leave_at = strtoull(argv[2], NULL, 10);
-	redir.far = far_new(&params, done, &redir);
+	redir.leave_at = strtoull(argv[4], NULL, 10);
+	redir.far = far_new(model, done, &redir);
 	if (!redir.far || listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof(address)) ||
 		listen(listener, 1)) {
 		perror("redir");

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """test_kernel.py PROBE REDIR DATA RULES CACHE: nmhal-probe in a virtual machine with Debian's own kernel.
 
-The board is virtual (tests/usb/far.h) and reaches the machine through usb-redir; all else is as on a bench: xhci, the
-kernel's USB core, ftdi_sio, usbfs, systemd-udevd with the rules of udev/, libusb and libftdi1. The guest runs `init`,
-once; the tests look at what it printed.
+The boards are virtual (tests/usb/model.h: a tinyODIN behind an FT2232H, an nmlink board) and reach the machine through
+usb-redir; all else is as on a bench: xhci, the kernel's USB core, ftdi_sio, usbfs, systemd-udevd with the rules of
+udev/, libusb and libftdi1. The guest runs `init`, once; the tests look at what it printed.
 """
 import gzip
 import json
@@ -21,9 +21,11 @@ import unittest
 import guest
 
 HERE = pathlib.Path(__file__).parent
-BOOT_SECONDS = 120
+BOOT_SECONDS = 180
 UNPLUG_AFTER = 5000   # address events of all steps, markers included
 RUN_EVENTS = 20000    # of the run that loses its board
+UNPLUG_FRAMES = 1500  # of nmlink; the steps before need fewer
+RUN_VECTORS = 20000   # one a frame, of the inference that loses its board
 
 
 def episode(data, open_loop):
@@ -34,10 +36,10 @@ def episode(data, open_loop):
     return min(found, key=lambda one: sum(map(len, one["aer_out"])))
 
 
-def npy(path):
-    """Random weights -8..7 of a whole core."""
-    values = bytes(random.Random(3).choices(list(range(8)) + list(range(248, 256)), k=65536))
-    header = "{'descr': '|i1', 'fortran_order': False, 'shape': (256, 256), }"
+def npy(path, rows, cols):
+    """Random codes -8..7."""
+    values = bytes(random.Random(3).choices(list(range(8)) + list(range(248, 256)), k=rows * cols))
+    header = f"{{'descr': '|i1', 'fortran_order': False, 'shape': ({rows}, {cols}), }}"
     header += " " * (-(10 + len(header) + 1) % 64) + "\n"
     path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + values)
 
@@ -62,7 +64,9 @@ def fill(root, probe, data, rules):
     root.write("closed.jsonl", json.dumps(episode(data, 0)) + "\n")
     root.write("events.csv", "step,kind,core,address,value\n" + "".join(
         f"{n},spike,0,{n % 256},0\n" for n in range(RUN_EVENTS)))
-    npy(root.folder / "weights.npy")
+    npy(root.folder / "weights.npy", 256, 256)
+    npy(root.folder / "small.npy", 8, 8)
+    npy(root.folder / "vectors.npy", RUN_VECTORS, 8)
 
 
 def steps(probe, redir, data, rules, cache):
@@ -73,14 +77,21 @@ def steps(probe, redir, data, rules, cache):
         root = guest.Root(os.path.join(work, "root"))
         fill(root, probe, data, rules)
         root.modules(kernel, ["xhci-pci", "ftdi_sio"])
-        initramfs, socket = os.path.join(work, "initramfs"), os.path.join(work, "board")
+        initramfs = os.path.join(work, "initramfs")
         root.pack(initramfs)
-        with subprocess.Popen([redir, socket, str(UNPLUG_AFTER)], stdout=subprocess.PIPE, text=True) as board:
-            try:
+        boards = [("tinyodin", "NM000001", UNPLUG_AFTER), ("xbar8", "NM-0042", UNPLUG_FRAMES)]
+        sockets = [os.path.join(work, model) for model, _, _ in boards]
+        served = [subprocess.Popen([redir, socket, *map(str, board)], stdout=subprocess.PIPE, text=True)
+                  for socket, board in zip(sockets, boards)]
+        try:
+            for board in served:
                 board.stdout.readline()
-                text = guest.boot(kernel, initramfs, socket, BOOT_SECONDS)
-            finally:
+            text = guest.boot(kernel, initramfs, sockets, BOOT_SECONDS)
+        finally:
+            for board in served:
                 board.kill()
+                board.wait()
+                board.stdout.close()
     text = text.replace("\r", "")
     print(text)
     return {name: (int(status), said) for name, said, status in
@@ -109,6 +120,8 @@ class Kernel(unittest.TestCase):
     def test_list_finds_the_board(self):
         found = json.loads(self.step("list"))["devices"]
         self.assertIn("NM000001", [one["serial"] for one in found if one["uri"].startswith("ftdi:")])
+        # Its ports are called as it is, but nothing behind them speaks nmlink.
+        self.assertEqual([], [one for one in found if one["uri"].startswith("tty:")])
 
     def test_golden_episodes_are_identical(self):
         for name in ("open-loop", "closed-loop"):
@@ -127,6 +140,27 @@ class Kernel(unittest.TestCase):
         self.assertIn("70-nmhal.rules", self.step("denied", 4))
         self.assertIn("plugdev", self.step("group"))
         self.step("allowed")
+
+    def test_nmlink_board_is_found_by_its_interface(self):
+        text = self.step("nmlink-rules")
+        for wanted in ("ID_NMHAL=1", "ID_MM_DEVICE_IGNORE=1", "power/control=on"):
+            self.assertIn(wanted, text)
+        self.assertRegex(text, r"TAGS=.*:uaccess:")
+        found = json.loads(self.step("list"))["devices"]
+        self.assertIn("usb:nmlink,serial=NM-0042", [one["uri"] for one in found])
+        self.assertEqual(json.loads(self.step("nmlink-info"))["board"], "xbar8")
+
+    def test_nmlink_board_computes(self):
+        self.step("nmlink-program")
+        self.step("nmlink-infer")
+
+    def test_nmlink_access_needs_the_rules(self):
+        self.assertIn("70-nmhal.rules", self.step("nmlink-denied", 4))
+        self.step("nmlink-allowed")
+
+    def test_nmlink_board_leaves_in_the_middle_of_an_inference(self):
+        self.step("nmlink-unplug", 10)
+        self.step("nmlink-replug")
 
     def test_unplug_in_the_middle_of_a_run(self):
         self.step("unplug", 10)

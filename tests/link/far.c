@@ -335,7 +335,7 @@ static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t siz
 		deliver(far, true, answer, length);
 }
 
-/* What each op of the stream says before it does anything: gone, or woken, once. */
+/* What each op of the stream says before it does anything: gone, or, once when woken, what the host says of it. */
 static int ready(struct far *far)
 {
 	if (far->gone)
@@ -343,7 +343,7 @@ static int ready(struct far *far)
 	if (!far->woken)
 		return NMHAL_OK;
 	far->woken = false;
-	return nmhal_host_fail(far->host, NMHAL_E_CANCELED, "woken");
+	return nmhal_host_poll(far->host, NMHAL_NEVER, "woken");
 }
 
 static void far_interrupt(void *self)
@@ -396,6 +396,9 @@ static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_
 	}
 	if (!far->count && far->empty)
 		far->empty(far);
+	status = ready(far);
+	if (status != NMHAL_OK)
+		return status;
 	if (!far->count)
 		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
 	frame = &far->queue[far->first];

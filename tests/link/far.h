@@ -50,7 +50,7 @@ struct far {
 	unsigned executed[256];     /* by opcode below 256, each time the hardware did it */
 	uint64_t pulses;            /* applied to cells */
 	bool closed, gone;          /* gone: every call says so; a test may set it */
-	bool woken;                 /* by an interrupt: the next op of the stream says CANCELED */
+	bool woken;                 /* by an interrupt: the next op of the stream asks the host */
 	unsigned flushes;
 
 	struct nmhal_host *host;

@@ -22,8 +22,7 @@ struct bed {
 	char directory[32];
 	unsigned count;
 	struct vusbd *servers[BOARDS];
-	struct vftdi_params params[BOARDS];
-	char serials[BOARDS][16];
+	char described[BOARDS][DESCRIBE_SIZE];
 	char file[64];
 	char answer[1024];
 };
@@ -70,32 +69,44 @@ const char *bed_file(struct bed *bed, const char *name)
 static void add(struct bed *bed, unsigned board)
 {
 	GError *error = NULL;
-	char text[2048];
 
-	ck_assert(describe_board(&bed->params[board - FIRST], BUS, board, text, sizeof(text)));
-	ck_assert_msg(umockdev_testbed_add_from_string(bed->sysfs, text, &error), "%s", error ? error->message : "");
+	ck_assert_msg(umockdev_testbed_add_from_string(bed->sysfs, bed->described[board - FIRST], &error), "%s",
+		error ? error->message : "");
 }
 
-unsigned bed_plug(struct bed *bed, const struct vftdi_params *params)
+unsigned bed_next(const struct bed *bed)
+{
+	return FIRST + bed->count;
+}
+
+unsigned bed_plug_model(struct bed *bed, struct model model)
 {
 	const unsigned n = bed->count++, board = FIRST + n;
-	struct vftdi_params *own = &bed->params[n];
 	char path[32];
 
 	ck_assert_uint_lt(n, BOARDS);
-	if (params)
-		*own = *params;
-	snprintf(bed->serials[n], sizeof(bed->serials[n]), "NM%06u", board);
-	own->manufacturer = own->manufacturer ? own->manufacturer : "libnmhal";
-	own->product = own->product ? own->product : "NMHAL tinyODIN";
-	own->serial = own->serial ? own->serial : bed->serials[n];
-	bed->servers[n] = vusbd_start(bed->directory, BUS, board, own);
+	ck_assert(describe_device(&model, BUS, board, bed->described[n]));
+	bed->servers[n] = vusbd_start(bed->directory, BUS, board, model);
 	ck_assert_ptr_nonnull(bed->servers[n]);
 	snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", BUS, board);
 	if (mockdev_attach)
 		mockdev_attach(bed->sysfs, path);
 	add(bed, board);
 	return board;
+}
+
+unsigned bed_plug(struct bed *bed, const struct vftdi_params *params)
+{
+	struct vftdi_params own = params ? *params : (struct vftdi_params){0};
+	struct model model;
+	char serial[16];
+
+	snprintf(serial, sizeof(serial), "NM%06u", bed_next(bed));
+	own.manufacturer = own.manufacturer ? own.manufacturer : "libnmhal";
+	own.product = own.product ? own.product : "NMHAL tinyODIN";
+	own.serial = own.serial ? own.serial : serial;
+	ck_assert(model_ftdi_new(&own, &model));
+	return bed_plug_model(bed, model);
 }
 
 void bed_unplug(struct bed *bed, unsigned board)

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "model.h"
 #include "sim/vftdi/vftdi.h"
 
 /* Prints why and exits 77 when umockdev is not preloaded; to be called by main(). */
@@ -16,6 +17,9 @@ struct bed *bed_new(void);
 void bed_free(struct bed *bed);
 /* Plugs a new board in; its number: 2, 3, ... NULL strings: "libnmhal", "NMHAL tinyODIN", "NM00000<number>". */
 unsigned bed_plug(struct bed *bed, const struct vftdi_params *params);
+/* The number that the next board will have, and any device as that board; the bed owns the model. */
+unsigned bed_next(const struct bed *bed);
+unsigned bed_plug_model(struct bed *bed, struct model model);
 /* The same board leaves, and comes back. */
 void bed_unplug(struct bed *bed, unsigned board);
 void bed_replug(struct bed *bed, unsigned board);

@@ -4,10 +4,13 @@
 
 #include <stddef.h>
 
-#include "sim/vftdi/vftdi.h"
+#include "model.h"
 
-/* A virtual board on port `number` of bus `bus`, in the text form umockdev takes devices in. False: it does not fit. */
-bool describe_board(const struct vftdi_params *params, unsigned bus, unsigned number, char *text, size_t size);
+#define DESCRIBE_SIZE 4096u
+
+/* A virtual device on port `number` of bus `bus`, with its interfaces, in the text form umockdev takes devices in.
+ * False: it does not fit. Nobody else uses the model meanwhile. */
+bool describe_device(const struct model *model, unsigned bus, unsigned number, char text[DESCRIBE_SIZE]);
 /* Its path below /sys. */
 void describe_path(unsigned bus, unsigned number, char *path, size_t size);
 

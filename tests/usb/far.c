@@ -6,52 +6,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDPOINTS   5u       /* control, and the four of vftdi.h by their numbers 1 to 4 */
-#define DELAY_US    20000u
-#define IDLE_US     1000000u /* how long an idle device may sleep */
-#define VENDOR_OUT  0x40u    /* of a setup packet, and two requests */
-#define RESET       0u
-#define SET_BITMODE 11u
-#define LATE_US     5000u    /* paced: a thread that wakes up late by less makes up for it */
+#define SLOTS    16u      /* of endpoints 0 to 7, by number and direction */
+#define DELAY_US 20000u
+#define IDLE_US  1000000u /* how long an idle device may sleep */
+#define TICK_US  10000u
+#define LATE_US  5000u    /* paced: a thread that wakes up late by less makes up for it */
 
 const char *const far_kind_names[FAR_KINDS] = {"none", "short", "STALL", "time-out", "ENODEV", "overflow", "corrupted",
 	"duplicated", "lost", "delayed"};
 
 struct far {
-	struct vftdi *device;
+	struct model model;
 	far_done_fn done;
 	void *user;
-	struct far_urb *queue[ENDPOINTS];
-	bool halted[ENDPOINTS];
+	struct far_urb *queue[SLOTS];
+	bool halted[SLOTS];
 	bool gone;
 	bool paced;
 	uint64_t pins_us; /* paced: how long the pins are busy */
 	struct far_fault fault;
 	struct far_numbers numbers;
 	FILE *record;
-	uint8_t again[VFTDI_PACKET]; /* an IN packet to be delivered a second time */
-	size_t again_size;
+	bool again; /* an IN packet is to be delivered a second time: */
+	uint8_t again_packet[MODEL_PACKET];
+	int again_size;
 	unsigned again_endpoint;
 };
 
 static unsigned slot(unsigned endpoint)
 {
-	return endpoint & 0x0fu;
+	return ((endpoint & 0x07u) << 1 | (endpoint >> 7 & 1u)) & (endpoint & 0x7fu ? SLOTS - 1u : 0u);
 }
 
-struct far *far_new(const struct vftdi_params *params, far_done_fn done, void *user)
+struct far *far_new(struct model model, far_done_fn done, void *user)
 {
 	struct far *far = calloc(1, sizeof(*far));
 
-	if (!far)
-		return NULL;
-	far->device = vftdi_new(params);
-	far->done = done;
-	far->user = user;
-	if (!far->device) {
-		free(far);
+	if (!far) {
+		model.ops->free(model.self);
 		return NULL;
 	}
+	far->model = model;
+	far->done = done;
+	far->user = user;
 	return far;
 }
 
@@ -59,21 +56,21 @@ void far_free(struct far *far)
 {
 	if (far) {
 		(void)far_record(far, NULL);
-		vftdi_free(far->device);
+		far->model.ops->free(far->model.self);
 	}
 	free(far);
 }
 
-struct vftdi *far_device(struct far *far)
+const struct model *far_model(const struct far *far)
 {
-	return far->device;
+	return &far->model;
 }
 
 void far_fault_set(struct far *far, struct far_fault fault)
 {
 	far->fault = fault;
 	far->numbers = (struct far_numbers){0};
-	far->again_size = 0;
+	far->again = false;
 }
 
 struct far_numbers far_numbers(const struct far *far)
@@ -92,9 +89,9 @@ void far_pace(struct far *far, bool paced)
 	far->pins_us = 0;
 }
 
-static uint64_t ticks(const struct far *far)
+static uint64_t spent_us(const struct far *far)
 {
-	return vftdi_counters(far->device).ticks;
+	return far->model.ops->spent_us ? far->model.ops->spent_us(far->model.self) : 0;
 }
 
 /* The pins have moved since `before`, which takes them its time. */
@@ -102,7 +99,7 @@ static void spend(struct far *far, uint64_t before, uint64_t now_us)
 {
 	if (far->pins_us + LATE_US < now_us)
 		far->pins_us = now_us;
-	far->pins_us += (ticks(far) - before) * 1000000u / VFTDI_TICK_HZ;
+	far->pins_us += spent_us(far) - before;
 }
 
 static bool waits_for_pins(const struct far *far, uint64_t now_us)
@@ -147,8 +144,8 @@ static void complete(struct far *far, struct far_urb *urb, int status)
 		*at = urb->next;
 	urb->next = NULL;
 	urb->status = status;
-	if (slot(urb->endpoint))
-		vftdi_count_transfer(far->device, urb->endpoint);
+	if (slot(urb->endpoint) && far->model.ops->transferred)
+		far->model.ops->transferred(far->model.self, urb->endpoint);
 	far->done(far->user, urb);
 }
 
@@ -164,34 +161,23 @@ bool far_discard(struct far *far, struct far_urb *urb)
 
 void far_clear_halt(struct far *far, uint8_t endpoint)
 {
-	far->halted[slot(endpoint) % ENDPOINTS] = false;
+	far->halted[slot(endpoint)] = false;
+	far->model.ops->clear_halt(far->model.self, endpoint);
 }
 
 void far_unplug(struct far *far)
 {
 	far->gone = true;
-	for (unsigned n = 0; n < ENDPOINTS; n++)
+	for (unsigned n = 0; n < SLOTS; n++)
 		while (far->queue[n])
 			complete(far, far->queue[n], -ESHUTDOWN);
 }
 
 void far_plug(struct far *far)
 {
-	static const uint8_t reset[8] = {VENDOR_OUT, RESET, 0, 0, 1, 0, 0, 0};
-	static const uint8_t mode[8] = {VENDOR_OUT, SET_BITMODE, 0, 0, 1, 0, 0, 0};
-
-	for (unsigned channel = 1; channel <= VFTDI_CHANNELS; channel++) {
-		uint8_t setup[8];
-
-		memcpy(setup, reset, sizeof(setup));
-		setup[4] = (uint8_t)channel;
-		(void)vftdi_control(far->device, setup, NULL, 0);
-		memcpy(setup, mode, sizeof(setup));
-		setup[4] = (uint8_t)channel;
-		(void)vftdi_control(far->device, setup, NULL, 0);
-	}
+	far->model.ops->replug(far->model.self);
 	memset(far->halted, 0, sizeof(far->halted));
-	far->again_size = 0;
+	far->again = false;
 	far->gone = false;
 }
 
@@ -199,16 +185,16 @@ static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 {
 	int moved;
 
-	if (urb->setup[0] == VENDOR_OUT && (urb->setup[1] == RESET || urb->setup[1] == SET_BITMODE))
-		far->again_size = 0; /* the buffers are emptied */
+	if (far->model.ops->empties && far->model.ops->empties(urb->setup))
+		far->again = false;
 	if (kind == FAR_LOST) { /* as if it had been done */
 		urb->actual = urb->setup[0] & 0x80u ? 0 : urb->length;
 		complete(far, urb, 0);
 		return;
 	}
-	moved = vftdi_control(far->device, urb->setup, urb->data, urb->length);
+	moved = far->model.ops->control(far->model.self, urb->setup, urb->data, urb->length);
 	if (kind == FAR_DUPLICATED && moved >= 0)
-		moved = vftdi_control(far->device, urb->setup, urb->data, urb->length);
+		moved = far->model.ops->control(far->model.self, urb->setup, urb->data, urb->length);
 	urb->actual = moved < 0 ? 0 : (size_t)moved;
 	if (kind == FAR_CORRUPTED && urb->setup[0] & 0x80u && urb->actual)
 		urb->data[0] ^= 1u;
@@ -217,13 +203,19 @@ static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 	complete(far, urb, moved < 0 ? -EPIPE : 0);
 }
 
+/* The URB fails, and whatever follows until the halt is cleared; that of control ends with it. */
+static void stall(struct far *far, struct far_urb *urb)
+{
+	far->halted[slot(urb->endpoint)] = slot(urb->endpoint) != 0;
+	complete(far, urb, -EPIPE);
+}
+
 /* A fault that keeps an URB from moving on. True: it is dealt with, and may have completed. */
 static bool hold_up(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
 {
 	switch (kind) {
 	case FAR_STALL:
-		far->halted[slot(urb->endpoint)] = slot(urb->endpoint) != 0;
-		complete(far, urb, -EPIPE);
+		stall(far, urb);
 		return true;
 	case FAR_TIMEOUT:
 		urb->due_us = UINT64_MAX;
@@ -250,35 +242,40 @@ static bool urb_fault(struct far *far, struct far_urb *urb, enum far_kind kind, 
 	if (kind != FAR_SHORT) /* of its first packet */
 		urb->first = kind;
 	else if (urb->endpoint & 0x80u) /* room for one packet only */
-		urb->length = urb->length < VFTDI_PACKET ? urb->length : VFTDI_PACKET;
+		urb->length = urb->length < MODEL_PACKET ? urb->length : MODEL_PACKET;
 	else if (slot(urb->endpoint))
 		urb->length /= 2;
 	return false;
 }
 
-/* Sends the next packet of an OUT URB; false: NAK. */
-static bool out_packet(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
+/* Sends the next packet of an OUT URB; what the model said. */
+static int out_packet(struct far *far, struct far_urb *urb, enum far_kind kind, uint64_t now_us)
 {
-	const uint64_t before = ticks(far);
-	size_t size = urb->length - urb->actual < VFTDI_PACKET ? urb->length - urb->actual : VFTDI_PACKET;
-	uint8_t packet[VFTDI_PACKET];
+	const struct model *model = &far->model;
+	const uint64_t before = spent_us(far);
+	size_t size = urb->length - urb->actual < MODEL_PACKET ? urb->length - urb->actual : MODEL_PACKET;
+	uint8_t packet[MODEL_PACKET];
+	int taken = 0;
 
-	if (kind == FAR_SHORT) /* and the last one */
-		urb->length = urb->actual + size / 2;
 	size = kind == FAR_SHORT ? size / 2 : size;
 	memcpy(packet, urb->data + urb->actual, size);
 	if (kind == FAR_CORRUPTED && size)
 		packet[size / 2] ^= 1u;
-	if (kind != FAR_LOST && size && !vftdi_out(far->device, urb->endpoint, packet, size))
-		return false;
+	if (kind != FAR_LOST)
+		taken = model->ops->out(model->self, urb->endpoint, packet, size);
+	if (taken < 0)
+		return taken;
 	far->numbers.packets++;
 	urb->actual += size;
+	if (kind == FAR_SHORT) /* the last one */
+		urb->length = urb->actual;
+	urb->zero = urb->zero && size == MODEL_PACKET;
 	urb->first = FAR_NONE;
 	record(far, urb->endpoint, packet, size);
 	if (kind == FAR_DUPLICATED)
-		(void)vftdi_out(far->device, urb->endpoint, packet, size);
+		(void)model->ops->out(model->self, urb->endpoint, packet, size);
 	spend(far, before, now_us);
-	return true;
+	return taken;
 }
 
 /* Works on the first URB of an OUT endpoint; true: something moved. */
@@ -286,15 +283,19 @@ static bool service_out(struct far *far, struct far_urb *urb, uint64_t now_us)
 {
 	bool moved = false;
 
-	while (urb->actual < urb->length) {
+	while (urb->actual < urb->length || urb->zero) {
 		enum far_kind kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
+		int taken;
 
 		if (hold_up(far, urb, kind, now_us))
 			return true;
-		if (!out_packet(far, urb, kind, now_us)) {
+		taken = out_packet(far, urb, kind, now_us);
+		if (taken == MODEL_STALL)
+			stall(far, urb);
+		else if (taken == MODEL_NAK)
 			urb->first = kind; /* the packet is sent again */
-			return moved;
-		}
+		if (taken < 0)
+			return moved || taken == MODEL_STALL;
 		moved = true;
 		if (waits_for_pins(far, now_us))
 			return true;
@@ -303,45 +304,44 @@ static bool service_out(struct far *far, struct far_urb *urb, uint64_t now_us)
 	return true;
 }
 
-/* An IN packet with the fault that meets it; 0: NAK, or the URB was held up and may have completed. */
-static size_t in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, uint64_t now_us, uint64_t *again_us)
+/* An IN packet with the fault that meets it, or what the model said; NAK also when the URB was held up, and may have
+ * completed. */
+static int in_packet(struct far *far, struct far_urb *urb, uint8_t *packet, uint64_t now_us, uint64_t *again_us)
 {
 	enum far_kind kind;
-	size_t size;
+	int size;
 
-	if (far->again_size && far->again_endpoint == urb->endpoint) {
-		size = far->again_size;
-		memcpy(packet, far->again, size);
-		far->again_size = 0;
-		return size;
+	if (far->again && far->again_endpoint == urb->endpoint) {
+		memcpy(packet, far->again_packet, (size_t)far->again_size);
+		far->again = false;
+		return far->again_size;
 	}
-	for (;;) {
-		const uint64_t before = ticks(far);
+	do {
+		const uint64_t before = spent_us(far);
 
-		size = vftdi_in(far->device, urb->endpoint, packet, VFTDI_PACKET, now_us, again_us);
+		size = far->model.ops->in(far->model.self, urb->endpoint, packet, now_us, again_us);
 		spend(far, before, now_us);
-		if (!size)
-			return 0;
+		if (size < 0)
+			return size;
 		kind = urb->first ? urb->first : meets(far, true, far->numbers.packets);
 		far->numbers.packets++;
 		urb->first = FAR_NONE;
-		if (kind != FAR_LOST)
-			break;
-	}
-	if (kind == FAR_CORRUPTED)
+	} while (kind == FAR_LOST);
+	if (kind == FAR_CORRUPTED && size)
 		packet[size - 1] ^= 1u;
 	if (kind == FAR_SHORT && size > 2)
 		size--;
 	/* A packet that was held up is still in the device. */
 	if (kind == FAR_DUPLICATED || kind == FAR_STALL || kind == FAR_TIMEOUT || kind == FAR_DELAYED) {
-		memcpy(far->again, packet, size);
+		far->again = true;
+		memcpy(far->again_packet, packet, (size_t)size);
 		far->again_size = size;
 		far->again_endpoint = urb->endpoint;
 	}
 	if (!hold_up(far, urb, kind, now_us))
 		return size;
 	*again_us = now_us;
-	return 0;
+	return MODEL_NAK;
 }
 
 /* Works on the first URB of an IN endpoint; true: something moved. */
@@ -349,17 +349,19 @@ static bool service_in(struct far *far, struct far_urb *urb, uint64_t now_us, ui
 {
 	bool moved = false;
 
-	while (urb->length - urb->actual >= VFTDI_PACKET) {
-		uint8_t packet[VFTDI_PACKET];
-		size_t size = in_packet(far, urb, packet, now_us, again_us);
+	while (urb->length - urb->actual >= MODEL_PACKET) {
+		uint8_t packet[MODEL_PACKET];
+		int size = in_packet(far, urb, packet, now_us, again_us);
 
-		if (!size)
-			return moved;
-		record(far, urb->endpoint, packet, size);
-		memcpy(urb->data + urb->actual, packet, size);
-		urb->actual += size;
+		if (size == MODEL_STALL)
+			stall(far, urb);
+		if (size < 0)
+			return moved || size == MODEL_STALL;
+		record(far, urb->endpoint, packet, (size_t)size);
+		memcpy(urb->data + urb->actual, packet, (size_t)size);
+		urb->actual += (size_t)size;
 		moved = true;
-		if (size < VFTDI_PACKET)
+		if (size < MODEL_PACKET)
 			break;
 	}
 	complete(far, urb, 0);
@@ -389,12 +391,16 @@ static bool service_one(struct far *far, unsigned n, uint64_t now_us, uint64_t *
 
 uint64_t far_service(struct far *far, uint64_t now_us)
 {
-	uint64_t again_us = now_us + IDLE_US;
+	const struct model *model = &far->model;
+	uint64_t again_us = now_us + (model->ops->tick ? TICK_US : IDLE_US);
 	bool moved = !far->gone;
+
+	if (model->ops->tick && !far->gone)
+		model->ops->tick(model->self);
 
 	while (moved) {
 		moved = false;
-		for (unsigned n = 0; n < ENDPOINTS; n++) {
+		for (unsigned n = 0; n < SLOTS; n++) {
 			uint64_t again = now_us + IDLE_US;
 
 			moved = service_one(far, n, now_us, &again) || moved;
@@ -406,23 +412,24 @@ uint64_t far_service(struct far *far, uint64_t now_us)
 
 void far_submit(struct far *far, struct far_urb *urb, uint64_t now_us)
 {
-	struct far_urb **at = &far->queue[slot(urb->endpoint) % ENDPOINTS];
+	struct far_urb **at = &far->queue[slot(urb->endpoint)];
 	enum far_kind kind;
 
 	urb->next = NULL;
 	urb->actual = 0;
 	urb->due_us = 0;
 	urb->first = FAR_NONE;
-	if (far->gone || slot(urb->endpoint) >= ENDPOINTS) {
-		urb->status = far->gone ? -ENODEV : -ENOENT;
+	urb->zero = urb->zero || !urb->length; /* nothing is sent as an empty packet */
+	if (far->gone) {
+		urb->status = -ENODEV;
 		far->done(far->user, urb);
 		return;
 	}
 	while (*at)
 		at = &(*at)->next;
 	*at = urb;
-	if (slot(urb->endpoint))
-		vftdi_count_submit(far->device, urb->endpoint);
+	if (slot(urb->endpoint) && far->model.ops->submitted)
+		far->model.ops->submitted(far->model.self, urb->endpoint);
 	urb->number = far->numbers.urbs++;
 	kind = meets(far, false, urb->number);
 	if (far->halted[slot(urb->endpoint)]) {

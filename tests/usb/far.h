@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The far end of the USB tests: a virtual FT2232H (sim/vftdi) as a set of endpoints that take URBs, with faults. Knows
+ * The far end of the USB tests: a virtual device (model.h) as a set of endpoints that take URBs, with faults. Knows
  * nothing of how URBs get here: usbfs (vusbd.c) or a QEMU guest (tests/kernel). The caller serialises.
  */
 #ifndef FAR_H
 #define FAR_H
 
-#include "sim/vftdi/vftdi.h"
+#include "model.h"
 
 enum far_kind {
 	FAR_NONE,
@@ -31,6 +31,7 @@ struct far_urb {
 	uint8_t setup[8]; /* of control */
 	uint8_t *data;
 	size_t length;
+	bool zero;        /* OUT: an empty packet follows when the last one is full */
 	size_t actual;
 	int status;
 	uint64_t number;  /* counted from 0 since far_new() or far_fault_set() */
@@ -50,9 +51,10 @@ struct far;
 /* Called for every completed URB. */
 typedef void (*far_done_fn)(void *user, struct far_urb *urb);
 
-struct far *far_new(const struct vftdi_params *params, far_done_fn done, void *user);
+/* Owns the model, also when it fails: NULL. */
+struct far *far_new(struct model model, far_done_fn done, void *user);
 void far_free(struct far *far);
-struct vftdi *far_device(struct far *far);
+const struct model *far_model(const struct far *far);
 
 /* Takes an URB; it completes in here or in far_service(). */
 void far_submit(struct far *far, struct far_urb *urb, uint64_t now_us);
@@ -61,8 +63,7 @@ bool far_discard(struct far *far, struct far_urb *urb);
 /* Lets all endpoints work; returns when to call again at the latest. */
 uint64_t far_service(struct far *far, uint64_t now_us);
 void far_clear_halt(struct far *far, uint8_t endpoint);
-/* The device leaves: pending URBs complete with -ESHUTDOWN. After far_plug() it is as after power-up; the chip behind
- * it keeps its memories (its supply is its own). */
+/* The device leaves: pending URBs complete with -ESHUTDOWN. After far_plug() it is as after power-up. */
 void far_unplug(struct far *far);
 void far_plug(struct far *far);
 bool far_gone(const struct far *far);

@@ -39,6 +39,7 @@ struct node {
 	struct urb *pending, *done;
 	pthread_t reader;
 	pthread_cond_t changed;
+	pthread_mutex_t sending; /* a message at a time */
 };
 
 /* ---- the socket -------------------------------------------------------------------------------------------------- */
@@ -196,6 +197,22 @@ static void *reader(void *arg)
 
 /* ---- calls of libusb, under the lock ----------------------------------------------------------------------------- */
 
+/*
+ * Sends a message with its data. Gives the lock up meanwhile: the server may not read on before our reader, who needs
+ * the lock, has taken what it sent.
+ */
+static bool send_message(struct node *node, const struct vusb_message *message, const void *data)
+{
+	bool sent;
+
+	pthread_mutex_unlock(&node->lock);
+	pthread_mutex_lock(&node->sending);
+	sent = send_all(node->socket, message, sizeof(*message)) && send_all(node->socket, data, message->length);
+	pthread_mutex_unlock(&node->sending);
+	pthread_mutex_lock(&node->lock);
+	return sent;
+}
+
 /* Sends a message and waits for the status of its reply: a result, or -errno. */
 static int ask(struct node *node, enum vusb_kind kind, uint8_t endpoint)
 {
@@ -207,7 +224,7 @@ static int ask(struct node *node, enum vusb_kind kind, uint8_t endpoint)
 		pthread_cond_wait(&node->changed, &node->lock);
 	node->asking = true;
 	node->replied = false;
-	if (node->drain >= 0 && send_all(node->socket, &message, sizeof(message))) {
+	if (node->drain >= 0 && send_message(node, &message, NULL)) {
 		while (!node->replied && node->drain >= 0)
 			pthread_cond_wait(&node->changed, &node->lock);
 		if (node->replied)
@@ -234,6 +251,7 @@ static int submit(struct node *node, struct usbdevfs_urb *user)
 		data += 8;
 		message.room = (uint32_t)message.setup[6] | (uint32_t)message.setup[7] << 8;
 	}
+	message.zero = user->flags & USBDEVFS_URB_ZERO_PACKET ? 1 : 0;
 	in = control ? message.setup[0] & 0x80u : user->endpoint & 0x80u;
 	message.length = in ? 0 : message.room;
 	urb = calloc(1, sizeof(*urb));
@@ -242,9 +260,12 @@ static int submit(struct node *node, struct usbdevfs_urb *user)
 	urb->user = user;
 	urb->next = node->pending;
 	node->pending = urb;
-	if (send_all(node->socket, &message, sizeof(message)) && send_all(node->socket, data, message.length))
+	if (send_message(node, &message, data))
 		return 0;
-	free(take(&node->pending, user));
+	urb = take(&node->pending, user);
+	if (!urb) /* the device has left meanwhile: it is to be reaped */
+		return 0;
+	free(urb);
 	return -ENODEV;
 }
 
@@ -257,7 +278,7 @@ static int discard(struct node *node, struct usbdevfs_urb *user)
 		at = at->next;
 	if (!at)
 		return -EINVAL;
-	return send_all(node->socket, &message, sizeof(message)) ? 0 : -ENODEV;
+	return send_message(node, &message, NULL) ? 0 : -ENODEV;
 }
 
 static int reap(struct node *node, void **user)
@@ -288,7 +309,7 @@ static int driver_name(struct node *node, struct usbdevfs_getdriver *driver)
 	int error = ask(node, VUSB_GET_DRIVER, (uint8_t)driver->interface);
 
 	if (error >= 0)
-		memcpy(driver->driver, "ftdi_sio", sizeof("ftdi_sio"));
+		memcpy(driver->driver, "ftdi_sio", sizeof("ftdi_sio")); /* the only one there is */
 	return error;
 }
 
@@ -353,6 +374,7 @@ static struct node *new_node(int socket_fd, const char *path)
 	node->socket = socket_fd;
 	node->shown = memfd_create(name, MFD_CLOEXEC);
 	pthread_mutex_init(&node->lock, NULL);
+	pthread_mutex_init(&node->sending, NULL);
 	pthread_cond_init(&node->changed, NULL);
 	return node;
 }
@@ -407,6 +429,7 @@ void node_close(struct node *node)
 		free(urb);
 	}
 	pthread_cond_destroy(&node->changed);
+	pthread_mutex_destroy(&node->sending);
 	pthread_mutex_destroy(&node->lock);
 	free(node);
 }

@@ -19,7 +19,7 @@ SERIAL = "NM000001"
 
 class Clients(unittest.TestCase):
     def setUp(self):
-        self.machine = virtual.Machine(VUSBD, USBFS, ("NMHAL tinyODIN", SERIAL, 60000000))
+        self.machine = virtual.Machine(VUSBD, USBFS, ("tinyodin", "NMHAL tinyODIN", SERIAL, 60000000))
         self.addCleanup(self.machine.close)
 
     def client(self, *command):

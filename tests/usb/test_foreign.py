@@ -43,7 +43,7 @@ def random_weights(seed):
 
 class Foreign(unittest.TestCase):
     def setUp(self):
-        self.machine = virtual.Machine(VUSBD, USBFS, ("NMHAL tinyODIN", "NM000001", CLK_HZ))
+        self.machine = virtual.Machine(VUSBD, USBFS, ("tinyodin", "NMHAL tinyODIN", "NM000001", CLK_HZ))
         self.addCleanup(self.machine.close)
         self.board = self.machine.boards[0]
         folder = tempfile.TemporaryDirectory()

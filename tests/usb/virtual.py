@@ -32,7 +32,7 @@ def receive(connection, size):
 
 
 class Board:
-    """One board, in a vusbd of its own."""
+    """One board, in a vusbd of its own; params: model and what vusbd takes after it."""
 
     def __init__(self, vusbd, directory, number, *params):
         self.path = pathlib.Path(directory) / f"{BUS:03}-{number:03}"
@@ -69,7 +69,7 @@ class Machine:
     """A machine with boards; programs run on it by run() or by the prefix and environment of command()."""
 
     def __init__(self, vusbd, usbfs, *boards):
-        """boards: (product, serial, CLK in Hz) of each, or part of it."""
+        """boards: (model, product, serial, CLK in Hz) of each, or the first of it."""
         self.directory = tempfile.mkdtemp(prefix="nmhal-vusb-")
         self.usbfs = usbfs
         self.boards = [Board(vusbd, self.directory, 2 + n, *map(str, params)) for n, params in enumerate(boards)]

@@ -37,7 +37,8 @@ struct vusb_message {
 	uint32_t room;
 	uint32_t actual;  /* bytes moved */
 	uint8_t endpoint;
-	uint8_t unused[3];
+	uint8_t zero;     /* OUT: an empty packet follows when the last one is full */
+	uint8_t unused[2];
 	uint8_t setup[8]; /* of a control URB */
 };
 

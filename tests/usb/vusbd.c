@@ -14,12 +14,10 @@
 #include <unistd.h>
 
 #include "far.h"
-#include "sim/tinyodin_pins.h"
 #include "vusb.h"
 
-#define CLIENTS    16
-#define INTERFACES 2u
-#define MAX_DATA   (1u << 20)
+#define CLIENTS  16
+#define MAX_DATA (1u << 20)
 
 struct client {
 	int fd; /* -1: free */
@@ -40,7 +38,7 @@ struct vusbd {
 	struct client clients[CLIENTS];
 	struct request *requests;
 	int listener;
-	unsigned drivers; /* bit: interface has ftdi_sio */
+	unsigned drivers; /* bit: interface has its kernel driver */
 	uint64_t kill;    /* number of the URB whose process is ended */
 	bool denied, quit;
 	bool told; /* the clients know that the device has left */
@@ -122,6 +120,7 @@ static bool submit(struct vusbd *server, struct client *client, const struct vus
 	memcpy(request->urb.setup, message->setup, sizeof(message->setup));
 	request->urb.data = request->data;
 	request->urb.length = message->room;
+	request->urb.zero = message->zero;
 	if (far_numbers(server->far).urbs == server->kill)
 		kill_process(client);
 	far_submit(server->far, &request->urb, now_us());
@@ -166,7 +165,7 @@ static unsigned claimed(const struct vusbd *server, const struct client *except)
 /* What the kernel answers to the ioctls of an interface. */
 static int of_interface(struct vusbd *server, struct client *client, enum vusb_kind kind, unsigned number)
 {
-	const unsigned bit = number < INTERFACES ? 1u << number : 0;
+	const unsigned bit = number < far_model(server->far)->ops->interfaces ? 1u << number : 0;
 
 	if (!bit)
 		return -EINVAL;
@@ -194,6 +193,14 @@ static int of_interface(struct vusbd *server, struct client *client, enum vusb_k
 	default: /* VUSB_GET_DRIVER */
 		return server->drivers & bit ? 0 : -ENODATA;
 	}
+}
+
+/* The interfaces that the kernel takes by itself. */
+static unsigned all_drivers(const struct vusbd *server)
+{
+	const struct model_ops *ops = far_model(server->far)->ops;
+
+	return ops->kernel_driver ? (1u << ops->interfaces) - 1u : 0;
 }
 
 /* ---- what a test tells ------------------------------------------------------------------------------------------- */
@@ -224,50 +231,19 @@ static int tell_kill(struct vusbd *server, const char *number)
 	return 0;
 }
 
-static void print_counters(const struct vusbd *server, char *text, size_t size)
-{
-	const struct vftdi_counters c = vftdi_counters(far_device(server->far));
-
-	snprintf(text, size,
-		"controls %llu\nout_transfers %llu\nin_transfers %llu\nout_packets %llu\nin_packets %llu\n"
-		"status_packets %llu\nout_bytes %llu\nin_bytes %llu\nmicroframes %llu\nround_trips %llu\nsck %llu\n"
-		"ticks %llu\nevents_in %llu\nevents_out %llu\n",
-		(unsigned long long)c.controls, (unsigned long long)c.out_transfers,
-		(unsigned long long)c.in_transfers, (unsigned long long)c.out_packets,
-		(unsigned long long)c.in_packets, (unsigned long long)c.status_packets,
-		(unsigned long long)c.out_bytes, (unsigned long long)c.in_bytes, (unsigned long long)c.microframes,
-		(unsigned long long)c.round_trips, (unsigned long long)c.sck, (unsigned long long)c.ticks,
-		(unsigned long long)c.events_in, (unsigned long long)c.events_out);
-}
-
-static int write_memory(const struct vusbd *server, const char *path)
-{
-	const struct tinyodin_pins *chip = vftdi_chip(far_device(server->far));
-	FILE *file = fopen(path, "wb");
-	bool good;
-
-	if (!file)
-		return -errno;
-	good = fwrite(tinyodin_pins_neurons(chip), sizeof(uint32_t), 256, file) == 256 &&
-		fwrite(tinyodin_pins_synapses(chip), sizeof(uint32_t), 8192, file) == 8192;
-	return fclose(file) || !good ? -EIO : 0;
-}
-
 static int tell_device(struct vusbd *server, const char *text)
 {
 	if (!strcmp(text, "unplug")) {
 		far_unplug(server->far);
 	} else if (!strcmp(text, "plug")) {
-		server->drivers = (1u << INTERFACES) - 1u;
+		server->drivers = all_drivers(server);
 		far_plug(server->far);
 	} else if (!strcmp(text, "quit")) {
 		server->quit = true;
 	} else if (!strncmp(text, "pace ", 5)) {
 		far_pace(server->far, !strcmp(text + 5, "on"));
-	} else if (!strncmp(text, "clock ", 6)) {
-		vftdi_stop_clock(far_device(server->far), !strcmp(text + 6, "off"));
 	} else if (!strncmp(text, "driver ", 7)) {
-		server->drivers = strcmp(text + 7, "off") ? (1u << INTERFACES) - 1u : 0;
+		server->drivers = strcmp(text + 7, "off") ? all_drivers(server) : 0;
 	} else if (!strncmp(text, "access ", 7)) {
 		server->denied = !strcmp(text + 7, "off");
 	} else {
@@ -285,13 +261,7 @@ static int tell(struct vusbd *server, const char *text, char *reply, size_t size
 		return tell_kill(server, text + 5);
 	if (!strncmp(text, "record ", 7))
 		return far_record(server->far, strcmp(text + 7, "off") ? text + 7 : NULL);
-	if (!strncmp(text, "memory ", 7))
-		return write_memory(server, text + 7);
-	if (!strcmp(text, "count")) {
-		vftdi_count_reset(far_device(server->far));
-	} else if (!strcmp(text, "counters")) {
-		print_counters(server, reply, size);
-	} else if (!strcmp(text, "numbers")) {
+	if (!strcmp(text, "numbers")) {
 		struct far_numbers numbers = far_numbers(server->far);
 
 		snprintf(reply, size, "%llu %llu %d", (unsigned long long)numbers.urbs,
@@ -299,7 +269,9 @@ static int tell(struct vusbd *server, const char *text, char *reply, size_t size
 	} else if (!strcmp(text, "drivers")) {
 		snprintf(reply, size, "%u %u", server->drivers & 1u, server->drivers >> 1 & 1u);
 	} else {
-		return tell_device(server, text);
+		int status = far_model(server->far)->ops->tell(far_model(server->far)->self, text, reply, size);
+
+		return status == -EINVAL ? tell_device(server, text) : status;
 	}
 	return 0;
 }
@@ -429,18 +401,20 @@ static void discard_server(struct vusbd *server)
 	free(server);
 }
 
-struct vusbd *vusbd_start(const char *directory, unsigned bus, unsigned number, const struct vftdi_params *params)
+struct vusbd *vusbd_start(const char *directory, unsigned bus, unsigned number, struct model model)
 {
 	struct vusbd *server = calloc(1, sizeof(*server));
 	struct sockaddr_un address;
 
-	if (!server)
+	if (!server) {
+		model.ops->free(model.self);
 		return NULL;
+	}
 	for (unsigned n = 0; n < CLIENTS; n++)
 		server->clients[n].fd = -1;
-	server->drivers = (1u << INTERFACES) - 1u;
+	server->far = far_new(model, done, server);
+	server->drivers = server->far ? all_drivers(server) : 0;
 	server->kill = UINT64_MAX;
-	server->far = far_new(params, done, server);
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (server->far && server->listener >= 0 && !node_address(directory, bus, number, &address)) {
 		unlink(address.sun_path);

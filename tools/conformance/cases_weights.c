@@ -85,7 +85,7 @@ static int32_t tolerance(const struct run *run)
 
 static bool same_codes(struct run *run, const struct nmlink_rectangle *r, const int32_t *wanted, const char *what)
 {
-	int32_t found[SIDE * SIDE];
+	int32_t found[SIDE * SIDE] = {0};
 
 	if (!read_codes(run, r, found))
 		return false;
@@ -114,7 +114,7 @@ static void pattern(const struct run *run, const struct nmlink_rectangle *r, uns
 static void with_corner(struct run *run, void (*body)(struct run *run, const struct nmlink_rectangle *r))
 {
 	const struct nmlink_rectangle r = corner(run);
-	int32_t kept[SIDE * SIDE];
+	int32_t kept[SIDE * SIDE] = {0};
 	struct reply reply;
 
 	MUST(read_codes(run, &r, kept));
@@ -126,7 +126,7 @@ static void with_corner(struct run *run, void (*body)(struct run *run, const str
 
 static void body_read_back(struct run *run, const struct nmlink_rectangle *r)
 {
-	int32_t codes[SIDE * SIDE];
+	int32_t codes[SIDE * SIDE] = {0};
 
 	for (unsigned salt = 0; salt < 5; salt++) {
 		pattern(run, r, salt, codes);
@@ -253,7 +253,7 @@ static void body_cells(struct run *run, const struct nmlink_rectangle *r)
 	const struct nmlink_weight_cap *weight = &run->caps.weight;
 	uint8_t payload[NMLINK_SIZE_write_cells_request + NMLINK_SIZE_cell_record];
 	struct nmlink_cell_record cell = {.row = r->row, .col = r->col, .code = (int16_t)weight->max};
-	int32_t codes[SIDE * SIDE];
+	int32_t codes[SIDE * SIDE] = {0};
 	struct reply reply;
 
 	pattern(run, r, 0, codes);
@@ -282,7 +282,7 @@ static void body_add(struct run *run, const struct nmlink_rectangle *r)
 	const int16_t delta = (int16_t)((weight->max - weight->min) / 2);
 	struct nmlink_cell_record cell = {.row = r->row, .col = r->col, .code = delta};
 	struct nmlink_add_cells_reply r1;
-	int32_t codes[SIDE * SIDE];
+	int32_t codes[SIDE * SIDE] = {0};
 	struct reply reply;
 
 	pattern(run, r, 0, codes); /* the first is the least */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,10 @@ static int listen_at(const struct sockaddr *address, socklen_t size)
 
 	if (fd < 0)
 		return -errno;
-	if (address->sa_family == AF_INET)
+	if (address->sa_family == AF_INET) { /* a connection has the options of its listener */
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	}
 	if (!bind(fd, address, size) && !listen(fd, BACKLOG))
 		return fd;
 	error = errno;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* A far end of bytes for the tests: sends back what it gets, on a listening socket or the master of a pty. */
+#ifndef ECHO_H
+#define ECHO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct echo;
+/* Serves a listening socket, or (pty) one descriptor; owns it. A thread of its own. */
+struct echo *echo_start(int fd, bool pty);
+/* Closes everything. */
+void echo_stop(struct echo *echo);
+/* While on, it reads nothing. */
+void echo_hold(struct echo *echo, bool on);
+/* Sends bytes nobody asked for, on every connection; waits until there is one. */
+void echo_say(struct echo *echo, size_t size);
+
+#endif
