@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """test_conformance.py PROBE CONFORMANCE VBOARD VUSBD USBFS BOARD: the conformance suite and nmhal-probe on an emulated
-board behind every carrier: a unix socket, TCP, a terminal, USB (the real libusb over a usbfs of the tests)."""
+board behind every carrier: a unix socket, TCP, a terminal, USB, UART and FIFO of an FT2232H (the real libusb and
+libftdi over a usbfs of the tests)."""
 import json
 import os
 import pathlib
@@ -61,6 +62,17 @@ class Carrier(unittest.TestCase):
             self.check("usb:serial=NM-0042", machine.command())
             found = self.run_on(PROBE, "--json", "list", "usb", prefix=machine.command())
             self.assertEqual([one["uri"] for one in json.loads(found.stdout)["devices"]], ["usb:nmlink,serial=NM-0042"])
+
+    def check_behind_ftdi(self, mode):
+        virtual.skip_without_umockdev()
+        with virtual.Machine(VUSBD, USBFS, (f"{mode}+{BOARD}", "", "FT0042")) as machine:
+            self.check(f"ftdi:nmlink,serial=FT0042,mode={mode}", machine.command())
+
+    def test_uart(self):
+        self.check_behind_ftdi("uart")
+
+    def test_fifo(self):
+        self.check_behind_ftdi("fifo")
 
 
 if __name__ == "__main__":

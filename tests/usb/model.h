@@ -55,19 +55,25 @@ struct model_params {
 	const char *product, *serial;
 	uint64_t clk_hz; /* of tinyODIN; 0: 60 MHz */
 };
-/* A device by its name: "tinyodin", "ft232h", an FT2232H with an echo behind it ("uart", "fifo"), "echo", or an
- * emulated board with its keys, "xbar8,seed=7" (sim/board.h). False: no such device, or no memory. */
+/* A device by its name: "tinyodin", "ft232h", an FT2232H with an echo behind it ("uart", "fifo"), "echo", an
+ * emulated board with its keys, "xbar8,seed=7" (sim/board.h), or one behind an FT2232H ("uart+xbar8", "fifo+xbar8").
+ * False: no such device, or no memory. */
 bool model_new(const char *name, const struct model_params *params, struct model *model);
 
+struct serial_board;
+struct sim_board;
 struct vftdi;
 struct vftdi_params;
 /* tell: count, counters, clock on|off, memory FILE (vusbd.h). Progress: address events taken. */
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model);
-/* The same with an echo at 115,200 baud, or on the FIFO, instead of the chip. tell: hold on|off, stale SIZE, too. */
-bool model_serial_new(const struct model_params *params, bool fifo, struct model *model);
+/* The same with a board at 115,200 baud, or on the FIFO, instead of the chip; it owns the board. NULL: an echo, which
+ * takes hold on|off and stale SIZE too. */
+bool model_serial_new(const struct model_params *params, bool fifo, struct serial_board *board, struct model *model);
 /* tell: hold on|off, stale SIZE, event SIZE (vusbd.h). Progress: frames taken. */
 bool model_echo_new(const struct model_params *params, struct model *model);
 /* tell: frames. Progress: frames taken. */
 bool model_board_new(const char *name, const struct model_params *params, struct model *model);
+/* Such a board alone; NULL: there is none of that name, or no memory. */
+struct sim_board *model_sim_board(const char *name);
 
 #endif

@@ -96,8 +96,7 @@ static const struct model_ops board_ops = {
 	.tell = board_tell,
 };
 
-/* "xbar8,seed=7" */
-static struct sim_board *make(const char *name)
+struct sim_board *model_sim_board(const char *name)
 {
 	struct sim_board *made = NULL;
 	struct sim_board_config *config;
@@ -122,7 +121,7 @@ bool model_board_new(const char *name, const struct model_params *params, struct
 {
 	const struct vusb_board_params usb = {.product_name = params->product, .serial = params->serial};
 	struct board *board = calloc(1, sizeof(*board));
-	struct sim_board *made = board ? make(name) : NULL;
+	struct sim_board *made = board ? model_sim_board(name) : NULL;
 
 	if (made)
 		board->dev = vusb_board_new(&usb, made);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual FT2232H (sim/vftdi) as a model: with a tinyODIN, or with an echo on its serial port or FIFO. */
+/*
+ * The virtual FT2232H (sim/vftdi) as a model: with a tinyODIN, or with an echo or an emulated board on its serial port
+ * or FIFO.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model.h"
+#include "serial_board.h"
 #include "sim/tinyodin_pins.h"
 #include "sim/vftdi/vftdi.h"
 
-#define ECHO_BAUD   115200u
+#define BAUD        115200u
 #define ECHO_SIZE   16384u
 #define VENDOR_OUT  0x40u /* of a setup packet, and two requests */
 #define RESET       0u
@@ -17,6 +21,7 @@
 
 struct module {
 	struct vftdi *dev;
+	struct serial_board *board; /* NULL: the echo, if anything */
 	bool hold; /* the echo takes nothing */
 	size_t head, count;
 	uint8_t bytes[ECHO_SIZE];
@@ -60,6 +65,7 @@ static struct vftdi *dev_of(void *self)
 static void ftdi_free(void *self)
 {
 	vftdi_free(dev_of(self));
+	serial_board_free(((struct module *)self)->board);
 	free(self);
 }
 
@@ -91,10 +97,14 @@ static void ftdi_clear_halt(void *self, unsigned endpoint)
 	(void)endpoint;
 }
 
-/* The chip behind it keeps its memories: its supply is its own. */
+/* What is behind it keeps its memories: its supply is its own. */
 static void ftdi_replug(void *self)
 {
-	((struct module *)self)->count = 0;
+	struct module *module = self;
+
+	module->count = 0;
+	if (module->board)
+		serial_board_cut(module->board);
 	for (unsigned channel = 1; channel <= VFTDI_CHANNELS; channel++) {
 		const uint8_t reset[8] = {VENDOR_OUT, RESET, 0, 0, (uint8_t)channel};
 		const uint8_t mode[8] = {VENDOR_OUT, SET_BITMODE, 0, 0, (uint8_t)channel};
@@ -102,6 +112,14 @@ static void ftdi_replug(void *self)
 		(void)vftdi_control(dev_of(self), reset, NULL, 0);
 		(void)vftdi_control(dev_of(self), mode, NULL, 0);
 	}
+}
+
+static void ftdi_tick(void *self)
+{
+	struct module *module = self;
+
+	if (module->board)
+		serial_board_tick(module->board);
 }
 
 static void ftdi_submitted(void *self, unsigned endpoint)
@@ -187,6 +205,7 @@ static const struct model_ops ftdi_ops = {
 	.in = ftdi_in,
 	.clear_halt = ftdi_clear_halt,
 	.replug = ftdi_replug,
+	.tick = ftdi_tick,
 	.submitted = ftdi_submitted,
 	.transferred = ftdi_transferred,
 	.empties = ftdi_empties,
@@ -195,31 +214,39 @@ static const struct model_ops ftdi_ops = {
 	.tell = ftdi_tell,
 };
 
-bool model_ftdi_new(const struct vftdi_params *params, struct model *model)
+/* Owns the board (NULL: the echo, where the caller wants a far end), also when it fails. */
+static bool make(struct vftdi_params params, struct serial_board *board, struct model *model)
 {
 	struct module *module = calloc(1, sizeof(*module));
-	struct vftdi_params own = *params;
 
-	if (!module)
+	if (!module) {
+		serial_board_free(board);
 		return false;
-	if (own.far.baud) { /* the caller wants one; it is the echo */
-		own.far.put = echo_put;
-		own.far.get = echo_get;
-		own.far.user = module;
 	}
-	module->dev = vftdi_new(&own);
+	module->board = board;
+	if (params.far.baud) {
+		params.far.put = board ? serial_board_put : echo_put;
+		params.far.get = board ? serial_board_get : echo_get;
+		params.far.user = board ? (void *)board : module;
+	}
+	module->dev = vftdi_new(&params);
 	*model = (struct model){&ftdi_ops, module};
 	if (module->dev)
 		return true;
-	free(module);
+	ftdi_free(module);
 	return false;
 }
 
-bool model_serial_new(const struct model_params *params, bool fifo, struct model *model)
+bool model_ftdi_new(const struct vftdi_params *params, struct model *model)
 {
-	const struct vftdi_params ftdi = {.far = {.fifo = fifo, .baud = ECHO_BAUD}, .manufacturer = "libnmhal",
+	return make(*params, NULL, model);
+}
+
+bool model_serial_new(const struct model_params *params, bool fifo, struct serial_board *board, struct model *model)
+{
+	const struct vftdi_params ftdi = {.far = {.fifo = fifo, .baud = BAUD}, .manufacturer = "libnmhal",
 		.product = fifo ? "NMHAL nmlink fifo" : "NMHAL nmlink uart",
 		.serial = params->serial ? params->serial : "NM000001"};
 
-	return model_ftdi_new(&ftdi, model);
+	return make(ftdi, board, model);
 }
