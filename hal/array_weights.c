@@ -307,6 +307,55 @@ int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, in
 	return status;
 }
 
+/* ---- what codes stand for ---------------------------------------------------------------------------------------- */
+
+static void quantise_row(struct nmhal_array *array, const float *w, uint32_t o, float *quantised, float *scale)
+{
+	const float step = array->held ? 1 : row_codes(array, w);
+
+	for (uint32_t i = 0; quantised && i < array->n_in; i++)
+		quantised[i] = array->held ? w[i] : (float)array->line[i] * step;
+	if (scale)
+		scale[o] = step;
+}
+
+/* Codes that an update left may be worth less than what their own largest would be given: they keep their scale. */
+static void resident_row(const struct nmhal_array *array, uint32_t o, float *quantised, float *scale)
+{
+	for (uint32_t i = 0; quantised && i < array->n_in; i++)
+		quantised[i] = array->held ? array->w[(size_t)o * array->n_in + i]
+					   : (float)whole_code(array, o, i) * array->scale[o];
+	if (scale)
+		scale[o] = array->held ? 1 : array->scale[o];
+}
+
+int nmhal_array_quantise(nmhal_array *array, const float *w, size_t w_stride, float *quantised, float *scale)
+{
+	int status = NMHAL_OK;
+
+	if (!array)
+		return nm_fail(NULL, NMHAL_E_INVALID, "array quantise: array is NULL");
+	pthread_mutex_lock(&array->lock);
+	if (w)
+		status = nm_array_check_matrix(array, w, &w_stride, "array quantise");
+	else if (!array->has_w)
+		status = nm_fail(array->devs[0]->uri, NMHAL_E_STATE, "array quantise: nothing was programmed yet");
+	w_stride = w_stride ? w_stride : array->n_in;
+	if (!status && w_stride < array->n_in)
+		status = nm_fail(array->devs[0]->uri, NMHAL_E_INVALID, "array quantise: stride is %zu: at least %u",
+			w_stride, array->n_in);
+	for (uint32_t o = 0; !status && o < array->n_out; o++) {
+		float *row = quantised ? quantised + o * w_stride : NULL;
+
+		if (w)
+			quantise_row(array, w + o * w_stride, o, row, scale);
+		else
+			resident_row(array, o, row, scale);
+	}
+	pthread_mutex_unlock(&array->lock);
+	return status;
+}
+
 /* ---- reading back ------------------------------------------------------------------------------------------------ */
 
 struct target {

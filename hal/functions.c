@@ -67,13 +67,16 @@ static int functions_read_weights(
 
 static int tell(const struct board *board, int status, const char *what, uint32_t out, uint32_t in)
 {
+	const bool is_status = status <= 0 && status >= NMHAL_E_INTERNAL;
+	const char *why = status && board->given->explain ? board->given->explain(board->given->user) : NULL;
+
 	if (status == NMHAL_OK)
 		return NMHAL_OK;
-	if (status > 0 || status < NMHAL_E_INTERNAL)
+	if (!is_status)
 		return nmhal_host_fail(board->host, NMHAL_E_INTERNAL, "%s %u x %u: the function returned %d, no status",
 			what, out, in, status);
-	return nmhal_host_fail(
-		board->host, status, "%s %u x %u: the function returned %s", what, out, in, nmhal_status_name(status));
+	return nmhal_host_fail(board->host, status, "%s %u x %u: the function returned %s%s%s", what, out, in,
+		nmhal_status_name(status), why ? ": " : "", why ? why : "");
 }
 
 static int functions_write(void *self, uint32_t core, float *w, uint32_t out, uint32_t in, int64_t deadline_ns)

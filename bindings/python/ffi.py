@@ -16,13 +16,23 @@ FUNCTIONS = r"struct nmhal_functions \{.*?\};|NMHAL_API [^;]*?nmhal_driver_\w*fu
             r"|NMHAL_API [^;]*?nmhal_context_add_driver\([^;]*;"
 NOT_CONSTANTS = re.compile(r"NMHAL_(API|MUST_CHECK|.*_H|.*_INIT)$")
 
-# Called by a device whose functions are Python's, user is a handle of its object; and guard.h.
+# Called by a device whose functions are Python's, user is a handle of its object; guard.h, slots.h, xla.h.
 CALLBACKS = """
 extern "Python" int nmhal_py_multiply(void *user, const float *w, const float *x, float *y, unsigned out, unsigned in);
 extern "Python" int nmhal_py_add(void *user, const float *w, const float *dw, float *w_new, unsigned n);
 extern "Python" int nmhal_py_write(void *user, float *w, unsigned out, unsigned in);
+extern "Python" const char *nmhal_py_explain(void *user);
 void nmhal_py_guard(nmhal_device **devs, size_t count);
 void nmhal_py_unguard(void);
+int64_t nmhal_py_slot_new(void);
+void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in,
+                        const struct nmhal_array_options *options, nmhal_device **devs, size_t count);
+void nmhal_py_array_free(nmhal_array *array);
+void nmhal_py_slots_guard(void);
+struct xla_frame;
+struct xla_error *nmhal_py_xla_matmul(struct xla_frame *frame);
+struct xla_error *nmhal_py_xla_update(struct xla_frame *frame);
+struct xla_error *nmhal_py_xla_lif(struct xla_frame *frame);
 """
 
 
@@ -54,7 +64,8 @@ def main():
     include, output = pathlib.Path(sys.argv[1]), sys.argv[2]
     ffi = cffi.FFI()
     ffi.cdef(declarations(include))
-    ffi.set_source("nmhal._nmhal", '#include <nmhal/driver.h>\n#include "bindings/python/guard.h"')
+    ffi.set_source("nmhal._nmhal", "#include <nmhal/driver.h>\n" + "".join(
+        f'#include "bindings/python/{name}.h"\n' for name in ("guard", "slots", "xla")))
     ffi.emit_c_code(output)
 
 

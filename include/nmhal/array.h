@@ -124,6 +124,15 @@ struct nmhal_array_quality {
 /** Quantises w as a product would, and compares. Touches no device. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_get_quality(nmhal_array *array, const float *w, size_t w_stride, struct nmhal_array_quality *quality);
 
+/**
+ * The numbers that the codes of a matrix stand for: what an ideal device would multiply with. Touches no device.
+ * @param w         NULL: the matrix that was programmed or updated last; STATE before there is one
+ * @param w_stride  0: n_in; it is that of quantised too
+ * @param quantised [n_out][w_stride], may be w; NULL: not wanted
+ * @param scale     [n_out] what a step of a code is worth; NULL: not wanted. Devices of real numbers: w itself, and 1.
+ */
+NMHAL_API NMHAL_MUST_CHECK int nmhal_array_quantise(nmhal_array *array, const float *w, size_t w_stride, float *quantised, float *scale);
+
 /** Where a weight sits. */
 struct nmhal_array_place {
 	size_t struct_size;

@@ -405,6 +405,7 @@ struct nmhal_functions {
 	int (*try_add)(void *user, const float *w, const float *dw, float *w_new, unsigned n);
 	int (*try_write)(void *user, float *w, unsigned out, unsigned in);
 	void *user;
+	const char *(*explain)(void *user); /**< NULL, or: why the last try_ function failed, for the sentence */
 };
 /**
  * Makes a driver of functions, which are copied; to be added with nmhal_context_add_driver(). The device holds one

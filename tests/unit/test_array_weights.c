@@ -210,6 +210,39 @@ START_TEST(failures_are_made_good)
 }
 END_TEST
 
+START_TEST(what_codes_stand_for)
+{
+	const float w[2][3] = {{7, 3.4f, -0.2f}, {0, 0, 0}}, dw[2][3] = {{-3, 0, 0}, {0, 0, 0}}, x[3] = {1, 1, 1};
+	const float expected[2][3] = {{7, 3, 0}, {0, 0, 0}}, updated[2][3] = {{4, 3, 0}, {0, 0, 0}};
+	float quantised[2][3], scale[2], y[2];
+	struct board board;
+	nmhal_array *array;
+
+	open_board(&board, 1, 8, 8);
+	array = new_array(&board, 2, 3, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_fails(NMHAL_E_STATE, "nothing was programmed",
+		nmhal_array_quantise(array, NULL, 0, &quantised[0][0], NULL));
+	assert_ok(nmhal_array_quantise(array, &w[0][0], 0, &quantised[0][0], scale));
+	ck_assert_mem_eq(quantised, expected, sizeof(quantised));
+	ck_assert_float_eq(scale[0], 1);
+	ck_assert_float_eq(scale[1], 0);
+	ck_assert_uint_eq(board_weight_calls(&board), 0);
+	/* The last matrix; an update leaves the scale. */
+	assert_ok(multiply(array, &w[0][0], x, 1, y, 0));
+	assert_ok(nmhal_array_quantise(array, NULL, 0, &quantised[0][0], NULL));
+	ck_assert_mem_eq(quantised, expected, sizeof(quantised));
+	assert_ok(nmhal_array_update(array, &dw[0][0], 0, 0));
+	assert_ok(nmhal_array_quantise(array, NULL, 0, &quantised[0][0], scale));
+	ck_assert_mem_eq(quantised, updated, sizeof(quantised));
+	ck_assert_float_eq(scale[0], 1);
+	assert_ok(nmhal_array_quantise(array, NULL, 0, NULL, NULL));
+	assert_fails(NMHAL_E_INVALID, "stride", nmhal_array_quantise(array, NULL, 2, &quantised[0][0], NULL));
+	assert_fails(NMHAL_E_INVALID, "array is NULL", nmhal_array_quantise(NULL, NULL, 0, NULL, NULL));
+	nmhal_array_free(array);
+	board_close(&board);
+}
+END_TEST
+
 START_TEST(quality_of_the_codes)
 {
 	const float w[3][4] = {{7, 3, -1, 0}, {0, 0, 0, 0}, {7, -7, 0, 0.5f}};
@@ -290,7 +323,7 @@ int main(void)
 {
 	const TTest *const tests[] = {only_changed_cells_are_written, two_slices_write_what_differs,
 		direct_programming_is_noticed, strict_refuses_another_matrix, updates_add_on_the_device,
-		updates_of_two_slices_carry, failures_are_made_good, quality_of_the_codes,
+		updates_of_two_slices_carry, failures_are_made_good, quality_of_the_codes, what_codes_stand_for,
 		threads_see_their_own_matrix};
 
 	return run_tests("array_weights", tests, sizeof(tests) / sizeof(*tests));

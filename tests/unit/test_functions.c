@@ -65,6 +65,26 @@ static int lab_write(void *user, float *w, unsigned out, unsigned in)
 	return lab->status;
 }
 
+static const char *lab_explain(void *user)
+{
+	const struct lab *lab = user;
+
+	return lab->multiplies ? "the lamp\nis off" : NULL;
+}
+
+static struct nmhal_functions lab_functions(struct lab *lab)
+{
+	return (struct nmhal_functions){.struct_size = sizeof(struct nmhal_functions),
+		.board = "lab",
+		.max_out = 2,
+		.max_in = 3,
+		.try_multiply = lab_multiply,
+		.try_add = lab_add,
+		.try_write = lab_write,
+		.user = lab,
+		.explain = lab_explain};
+}
+
 struct bed {
 	const struct nmhal_driver *driver;
 	nmhal_context *ctx;
@@ -151,17 +171,29 @@ START_TEST(the_device_adds)
 }
 END_TEST
 
+START_TEST(functions_explain_themselves)
+{
+	struct lab lab = {.status = NMHAL_E_INTERLOCK};
+	const struct nmhal_functions functions = lab_functions(&lab);
+	float x[3] = {1, 2, 3}, y[2];
+	struct bed bed;
+
+	bed_open(&bed, &functions, "lab:", 0);
+	assert_fails(NMHAL_E_INTERLOCK, "write 2 x 3: the function returned NMHAL_E_INTERLOCK",
+		nmhal_array_program(bed.array, w, 0, 0, 0));
+	lab.status = 0;
+	assert_ok(nmhal_array_program(bed.array, w, 0, 0, 0));
+	lab.status = NMHAL_E_INTERLOCK;
+	assert_fails(NMHAL_E_INTERLOCK, "multiply 2 x 3: the function returned NMHAL_E_INTERLOCK: the lamp?is off",
+		multiply(bed.array, NULL, x, 1, y, 0));
+	bed_close(&bed);
+}
+END_TEST
+
 START_TEST(status_comes_through)
 {
 	struct lab lab = {0};
-	const struct nmhal_functions functions = {.struct_size = sizeof(functions),
-		.board = "lab",
-		.max_out = 2,
-		.max_in = 3,
-		.try_multiply = lab_multiply,
-		.try_add = lab_add,
-		.try_write = lab_write,
-		.user = &lab};
+	const struct nmhal_functions functions = lab_functions(&lab);
 	float x[6] = {1, 2, 3, 4, 5, 6}, y[4];
 	struct bed bed;
 
@@ -189,14 +221,7 @@ END_TEST
 START_TEST(failed_add_is_made_good)
 {
 	struct lab lab = {0};
-	const struct nmhal_functions functions = {.struct_size = sizeof(functions),
-		.board = "lab",
-		.max_out = 2,
-		.max_in = 3,
-		.try_multiply = lab_multiply,
-		.try_add = lab_add,
-		.try_write = lab_write,
-		.user = &lab};
+	const struct nmhal_functions functions = lab_functions(&lab);
 	const float dw[6] = {1, 1, 1, 1, 1, 1};
 	float x[3] = {1, 2, 3}, y[2], expected[2];
 	struct bed bed;
@@ -267,7 +292,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {numbers_pass_as_they_are, the_device_adds, status_comes_through,
-		failed_add_is_made_good, what_such_a_device_cannot, bad_functions};
+		functions_explain_themselves, failed_add_is_made_good, what_such_a_device_cannot, bad_functions};
 
 	return run_tests("functions", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -15,6 +15,7 @@ from ._errors import (AccessError, AgainError, BusyError, CanceledError, Deadlin
                       InterlockError, InternalError, InvalidError, LimitError, NoDeviceError, NoMemoryError,
                       OverrunError, ProtocolError, StateError, TransferError, UnsupportedError, VerifyError,
                       VersionError)
+from ._functions import Functions, device_from_functions
 from ._image import Image
 from ._nmhal import lib as _lib
 from ._types import (CELL, EVENT, LEAK_ALL, LEAK_ONE, NEURON, NO_LIMIT, PROCESSED, SPIKE, SWEEP_POINT, VIRTUAL,
@@ -23,8 +24,8 @@ from ._types import (CELL, EVENT, LEAK_ALL, LEAK_ONE, NEURON, NO_LIMIT, PROCESSE
 __version__ = ".".join(str(_lib.nmhal_version() >> shift & 255) for shift in (16, 8, 0))
 __all__ = ["CELL", "EVENT", "LEAK_ALL", "LEAK_ONE", "NEURON", "NO_LIMIT", "PROCESSED", "SPIKE", "SWEEP_POINT",
            "VIRTUAL", "AccessError", "AgainError", "Array", "ArrayStats", "AttrInfo", "Attributes", "BusyError",
-           "CanceledError", "Caps", "Cell", "Context", "DeadlineError", "Device", "DeviceInfo", "Error", "GoneError",
-           "Image", "InterlockError", "InternalError", "InvalidError", "LimitError", "Limits", "NoDeviceError",
-           "NoMemoryError", "OverrunError", "Place", "ProgramReport", "ProtocolError", "Quality", "Ramped", "Run",
-           "SensorInfo", "Spikes", "StateError", "TransferError", "UnsupportedError", "VerifyError", "VersionError",
-           "enumerate_devices", "open"]
+           "CanceledError", "Caps", "Cell", "Context", "DeadlineError", "Device", "DeviceInfo", "Error", "Functions",
+           "GoneError", "Image", "InterlockError", "InternalError", "InvalidError", "LimitError", "Limits",
+           "NoDeviceError", "NoMemoryError", "OverrunError", "Place", "ProgramReport", "ProtocolError", "Quality",
+           "Ramped", "Run", "SensorInfo", "Spikes", "StateError", "TransferError", "UnsupportedError", "VerifyError",
+           "VersionError", "device_from_functions", "enumerate_devices", "open"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,8 @@ from ._device import Device
 from ._errors import StateError, check
 from ._nmhal import ffi, lib
 from ._types import Float32
+
+_slots = threading.Lock()  # while one is made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,30 +73,68 @@ class Array:
 
     def __init__(self, devices: Device | Sequence[Device], n_out: int, n_in: int, *, two_slices: bool = False,
                  strict: bool = False, share: bool = False, passes: bool = False, bit_serial: bool = False) -> None:
-        self.devices = (devices,) if isinstance(devices, Device) else tuple(devices)
         self.shape = (n_out, n_in)
+        self.strict = strict
         flags = sum(flag for on, flag in ((strict, lib.NMHAL_ARRAY_STRICT), (share, lib.NMHAL_ARRAY_SHARE),
                                           (passes, lib.NMHAL_ARRAY_PASSES), (bit_serial, lib.NMHAL_ARRAY_BIT_SERIAL))
                     if on)
-        options = ffi.new("struct nmhal_array_options *", {
+        self._options = ffi.new("struct nmhal_array_options *", {
             "struct_size": ffi.sizeof("struct nmhal_array_options"), "flags": flags,
             "encoding": lib.NMHAL_ARRAY_TWO_SLICES if two_slices else lib.NMHAL_ARRAY_ONE_SLICE})
+        self._slot: int | None = None
+        self._make(devices)
+
+    def _make(self, devices: Device | Sequence[Device]) -> None:
+        self.devices = (devices,) if isinstance(devices, Device) else tuple(devices)
         self._pointers = [device._pointer for device in self.devices]
         out = ffi.new("nmhal_array **")
-        self._check(lib.nmhal_array_new(self._pointers, len(self._pointers), n_out, n_in, options, out))
-        self._pointer = ffi.gc(out[0], lib.nmhal_array_free)
+        self._check(lib.nmhal_array_new(self._pointers, len(self._pointers), *self.shape, self._options, out))
+        self._pointer = ffi.gc(out[0], lib.nmhal_py_array_free)
         self._process = Process.number
+
+    def rebind(self, devices: Device | Sequence[Device]) -> None:
+        """Goes on with other devices, or the same ones opened anew after a replug: weights are programmed when they
+        are needed next, counters start from 0. Programs that a framework compiled go on with them."""
+        self.free()
+        self._make(devices)
+        self._bind()
+
+    @property
+    def freed(self) -> bool:
+        """Whether free() was called."""
+        return self._pointer is None
+
+    def slot(self) -> int:
+        """The number that stands for the array in compiled programs: always the same, never used again."""
+        self._check_process()
+        with _slots:
+            if self._slot is None:
+                number = int(lib.nmhal_py_slot_new())
+                if number < 0:
+                    raise MemoryError("a slot for an array")
+                self._slot = number
+                lib.nmhal_py_slots_guard()
+                self._bind()
+        return self._slot
+
+    def _bind(self) -> None:
+        if self._slot is not None:
+            lib.nmhal_py_slot_bind(self._slot, self._pointer, *self.shape, self._options, self._pointers,
+                                   len(self._pointers))
 
     def _check(self, status: int) -> None:
         check(status, self.devices[0].uri if self.devices else "")
 
-    def _call(self, function: Any, *args: Any) -> None:
-        if self._pointer is None:
-            raise ValueError("the array was freed")
+    def _check_process(self) -> None:
         if self._process != Process.number:
             # Its lock may have been held by a thread that the child does not have.
             raise StateError(f"{self!r}: made before fork, a child cannot use its parent's array; make it here",
                              self.devices[0].uri)
+
+    def _call(self, function: Any, *args: Any) -> None:
+        if self._pointer is None:
+            raise ValueError("the array was freed")
+        self._check_process()
         call(self._pointers, self.devices[0].uri, function, self._pointer, *args)
 
     def free(self) -> None:
@@ -166,6 +207,15 @@ class Array:
         quality = ffi.new("struct nmhal_array_quality *", {"struct_size": ffi.sizeof("struct nmhal_array_quality")})
         self._call(lib.nmhal_array_get_quality, ffi.cast("float *", ffi.from_buffer(matrix)), 0, quality)
         return Quality(quality.snr_db, quality.range_use, quality.dead, quality.saturated)
+
+    def quantise(self, w: npt.ArrayLike | None = None) -> Float32:
+        """What the codes of w [out, in] stand for; None: of the weights programmed last. Touches no device."""
+        matrix = None if w is None else _matrix(w, self.shape, "quantise: w")
+        quantised = np.empty(self.shape, np.float32)
+        self._call(lib.nmhal_array_quantise,
+                   ffi.NULL if matrix is None else ffi.cast("float *", ffi.from_buffer(matrix)), 0,
+                   ffi.cast("float *", ffi.from_buffer(quantised)), ffi.NULL)
+        return quantised
 
     def locate(self, out: int, inp: int, *, low_slice: bool = False) -> Place:
         """Where W[out, inp] sits."""

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers that stand for arrays in compiled programs: they are never used again, and outlive their arrays. */
+#ifndef NMHAL_PY_SLOTS_H
+#define NMHAL_PY_SLOTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <nmhal/nmhal.h>
+
+#define NMHAL_PY_SLOT_DEVICES 16
+
+struct nmhal_py_slot {
+	struct nmhal_py_slot *next; /* an older one */
+	int64_t number;
+	pthread_mutex_t lock; /* for the whole of a call; of all that follows */
+	nmhal_array *array;   /* NULL: freed */
+	uint32_t n_out, n_in;
+	struct nmhal_array_options options;
+	uint64_t vectors; /* that products without a key have had so far */
+	nmhal_device *devs[NMHAL_PY_SLOT_DEVICES]; /* that Ctrl-C interrupts, NULL behind the last */
+	atomic_bool running;
+};
+
+/* A new slot without array; a few hundred bytes until the process ends. Its number, or -1: out of memory. */
+int64_t nmhal_py_slot_new(void);
+/* From now on the slot stands for this array, which is the caller's, when the running call is over. */
+void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in, const struct nmhal_array_options *options, nmhal_device **devs, size_t count);
+/* Takes the array out of its slots, when their running calls are over, and frees it. NULL is fine. */
+void nmhal_py_array_free(nmhal_array *array);
+/* From now on Ctrl-C interrupts the calls that run on slots, then does what it did. One call at a time. */
+void nmhal_py_slots_guard(void);
+
+/* Locks a slot for a call, to be left again; NULL: no such number. */
+struct nmhal_py_slot *nmhal_py_slot_enter(int64_t number);
+void nmhal_py_slot_leave(struct nmhal_py_slot *slot);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Slots under many threads, and Ctrl-C while a program runs. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "tests/xla/host.h"
+
+#define SIZE 4
+
+struct bed {
+	struct board board;
+	nmhal_array *array;
+	int64_t slot;
+};
+
+static void bind_array(struct bed *bed)
+{
+	const struct nmhal_array_options options = NMHAL_ARRAY_OPTIONS_INIT;
+
+	nmhal_py_slot_bind(bed->slot, bed->array, SIZE, SIZE, &options, &bed->board.dev, 1);
+}
+
+static void bed_open(struct bed *bed)
+{
+	open_board(&bed->board, 2, SIZE, SIZE);
+	bed->array = new_array(&bed->board, SIZE, SIZE, NMHAL_ARRAY_ONE_SLICE, 0);
+	bed->slot = nmhal_py_slot_new();
+	bind_array(bed);
+}
+
+/* A product of W [4, 4] and x [4], checked. */
+static const struct xla_error *multiply_once(int64_t slot, unsigned seed)
+{
+	float w[SIZE * SIZE], x[SIZE], y[SIZE];
+	const struct xla_error *error;
+	struct host host;
+
+	integers(w, SIZE, SIZE, CODE_MAX, seed);
+	integers(x, 1, SIZE, 127, seed + 1);
+	host_init(&host);
+	host_buffer(&host, &host.frame.args, XLA_F32, w, DIMS(SIZE, SIZE));
+	host_buffer(&host, &host.frame.args, XLA_F32, x, DIMS(SIZE));
+	host_buffer(&host, &host.frame.rets, XLA_F32, y, DIMS(SIZE));
+	host_integer(&host, "slot", slot);
+	host_integer(&host, "transposed", 0);
+	host_integer(&host, "used", 0);
+	error = nmhal_py_xla_matmul(&host.frame);
+	if (!error)
+		expect_product(w, x, y, SIZE, SIZE, 1);
+	return error;
+}
+
+struct worker {
+	pthread_t thread;
+	const struct bed *bed;
+	unsigned seed;
+	unsigned done, refused;
+	int code;
+};
+
+/* Each thread its own weights: whatever the order, each product is of the weights it came with. */
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+
+	for (unsigned i = 0; i < 200; i++) {
+		const struct xla_error *error = multiply_once(worker->bed->slot, worker->seed + i % 3);
+
+		worker->done += !error;
+		worker->refused += error && error->code == XLA_FAILED_PRECONDITION;
+	}
+	return NULL;
+}
+
+START_TEST(threads_and_arrays_that_come_and_go)
+{
+	struct worker workers[4] = {{0}};
+	struct bed bed;
+	unsigned done = 0;
+
+	bed_open(&bed);
+	for (unsigned i = 0; i < 4; i++) {
+		workers[i].bed = &bed;
+		workers[i].seed = 10 * i;
+		ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+	}
+	for (int i = 0; i < 50; i++) {
+		nmhal_py_array_free(bed.array);
+		bed.array = new_array(&bed.board, SIZE, SIZE, NMHAL_ARRAY_ONE_SLICE, 0);
+		bind_array(&bed);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
+		ck_assert_uint_eq(workers[i].done + workers[i].refused, 200);
+		done += workers[i].done;
+	}
+	ck_assert_uint_gt(done, 0);
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+}
+END_TEST
+
+static void *make_slots(void *arg)
+{
+	int64_t *numbers = arg;
+
+	for (int i = 0; i < 100; i++)
+		numbers[i] = nmhal_py_slot_new();
+	return NULL;
+}
+
+START_TEST(numbers_are_unique)
+{
+	static int64_t numbers[4][100];
+	static bool seen[100000];
+	pthread_t threads[4];
+
+	for (int t = 0; t < 4; t++)
+		ck_assert_int_eq(pthread_create(&threads[t], NULL, make_slots, numbers[t]), 0);
+	for (int t = 0; t < 4; t++)
+		ck_assert_int_eq(pthread_join(threads[t], NULL), 0);
+	for (int t = 0; t < 4; t++)
+		for (int i = 0; i < 100; i++) {
+			ck_assert(numbers[t][i] >= 0 && numbers[t][i] < 100000);
+			ck_assert(!seen[numbers[t][i]]);
+			seen[numbers[t][i]] = true;
+		}
+}
+END_TEST
+
+static atomic_int interrupted;
+
+static void on_interrupt(int number)
+{
+	(void)number;
+	atomic_fetch_add(&interrupted, 1);
+}
+
+static void *run_one(void *arg)
+{
+	struct worker *worker = arg;
+	const struct xla_error *error = multiply_once(worker->bed->slot, 1);
+
+	worker->code = error ? error->code : 0;
+	return NULL;
+}
+
+START_TEST(ctrl_c_ends_what_runs)
+{
+	struct sigaction mine = {.sa_handler = on_interrupt}, ignore = {.sa_handler = SIG_IGN}, now;
+	struct worker worker = {0};
+	struct bed bed;
+
+	bed_open(&bed);
+	worker.bed = &bed;
+	/* Who ignores it goes on ignoring it. */
+	ck_assert_int_eq(sigaction(SIGINT, &ignore, NULL), 0);
+	nmhal_py_slots_guard();
+	ck_assert_int_eq(sigaction(SIGINT, NULL, &now), 0);
+	ck_assert(now.sa_handler == SIG_IGN);
+	ck_assert_int_eq(sigaction(SIGINT, &mine, NULL), 0);
+	nmhal_py_slots_guard();
+	nmhal_py_slots_guard(); /* once is enough, twice does no harm */
+	raise(SIGINT);
+	ck_assert_int_eq(interrupted, 1);
+	ck_assert_ptr_null(multiply_once(bed.slot, 1)); /* nothing ran: nothing was interrupted */
+	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
+	bed.board.fake.block = true;
+	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
+	ck_assert(fake_wait_blocked(&bed.board.fake));
+	raise(SIGINT);
+	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
+	ck_assert_int_eq(worker.code, XLA_CANCELLED);
+	ck_assert_int_eq(interrupted, 2);
+	bed.board.fake.block = false;
+	ck_assert_ptr_null(multiply_once(bed.slot, 1));
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {threads_and_arrays_that_come_and_go, numbers_are_unique, ctrl_c_ends_what_runs};
+
+	return run_tests("xla-slots", tests, sizeof(tests) / sizeof(*tests));
+}
