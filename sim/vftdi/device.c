@@ -115,7 +115,9 @@ static uint8_t on_the_wire(const struct vftdi *dev, uint8_t byte)
 	uint32_t baud = dev->channel[0].baud;
 	bool same = far->fifo || (baud >= far->baud - far->baud / 32 && baud <= far->baud + far->baud / 32);
 
-	return same ? byte : (uint8_t)(byte << 3 | 5);
+	if (same)
+		return byte;
+	return (uint8_t)(byte << 3 | 5);
 }
 
 /* Lets the far end of channel A take and give what it can. */
