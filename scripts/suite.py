@@ -217,7 +217,7 @@ def fuzz(stage):
 
 def asan(stage):
     # What gcc inserts makes it warn of conversions that are none.
-    stage.build("asan", "-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all,-Wno-error=conversion",
+    stage.build("asan", "-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all -Wno-error=conversion",
                 "-Doptimization=1", *LEAN)
     stage.tests("asan", *SLOW, setup="asan")
 
