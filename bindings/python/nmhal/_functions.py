@@ -12,8 +12,7 @@ import numpy.typing as npt
 from ._device import Context, Device
 from ._errors import check
 from ._nmhal import ffi, lib
-
-Float32 = npt.NDArray[np.float32]
+from ._types import Float32
 
 # The core may close a device after everything of Python is gone: what it calls lives as long as the process.
 _kept: list[Any] = []
