@@ -20,8 +20,10 @@ static void setup(void)
 
 static void teardown(void)
 {
-	for (int d = 0; d < 2; d++)
+	for (int d = 0; d < 2; d++) {
 		nmhal_device_unref(devs[d]);
+		devs[d] = NULL;
+	}
 	nmhal_context_unref(ctx);
 }
 
