@@ -320,6 +320,9 @@ STAGES = {
     demo: "scripts/demo",
 }
 
+# Minutes of analysis that the 40 minutes of a whole run have no room for: with --all, or by name.
+EXTRA = ("valgrind", "tidy", "analyzer", "coverage")
+
 
 def run_stage(function, title):
     """Runs one stage and prints its result; returns it."""
@@ -361,6 +364,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the test suite.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="one gcc build with all its tests")
+    parser.add_argument("--all", action="store_true", help=f"{', '.join(EXTRA)} too, which are left out else")
     parser.add_argument("--list", action="store_true", help="names of the stages")
     parser.add_argument("--fuzz-seconds", type=int, default=Stage.fuzz_seconds, metavar="N",
                         help="seconds for each fuzzer")
@@ -372,7 +376,8 @@ def main():
     if args.list:
         print("\n".join(f"{function.__name__:10}{title}" for function, title in STAGES.items()))
         return 0
-    wanted = ["gcc"] if args.quick else args.stages or list(names)
+    usual = [name for name in names if args.all or name not in EXTRA]
+    wanted = ["gcc"] if args.quick else args.stages or usual
     done = [run_stage(names[name], STAGES[names[name]]) for name in wanted]
     return summary(done)
 
