@@ -84,7 +84,7 @@ static struct xla_error *check_device(const struct layer *layer)
 	const struct xla_frame *frame = layer->call->frame;
 	int64_t open_loop;
 
-	if (!(layer->caps.features & NMHAL_CAN_SPIKES))
+	if (!(layer->caps.features & NMHAL_CAN_SPIKES) || !layer->caps.cols)
 		return xla_fail(frame, XLA_UNIMPLEMENTED, "%s: the device has no spiking neurons",
 			nmhal_device_uri(layer->dev));
 	if (nmhal_attr_get_int(layer->dev, "open_loop", &open_loop) == NMHAL_OK && !open_loop)

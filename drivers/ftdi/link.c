@@ -160,8 +160,10 @@ static int open_port(struct nmhal_host *host, const struct nmhal_uri *uri, int c
 	struct ftdi_context *ftdi = ftdi_new();
 	int status;
 
-	if (!ftdi)
-		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: libftdi or libusb could not start");
+	if (!ftdi) {
+		nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: libftdi or libusb could not start");
+		return NMHAL_E_NO_MEMORY;
+	}
 	status = choose(host, ftdi, &wish, channels, find);
 	if (status == NMHAL_OK) {
 		status = ftdi_port_open(host, ftdi, find, channels, port);
