@@ -84,7 +84,7 @@ static struct xla_error *check_device(const struct layer *layer)
 	const struct xla_frame *frame = layer->call->frame;
 	int64_t open_loop;
 
-	if (!(layer->caps.features & NMHAL_CAN_SPIKES) || !layer->caps.cols)
+	if (!(layer->caps.features & NMHAL_CAN_SPIKES))
 		return xla_fail(frame, XLA_UNIMPLEMENTED, "%s: the device has no spiking neurons",
 			nmhal_device_uri(layer->dev));
 	if (nmhal_attr_get_int(layer->dev, "open_loop", &open_loop) == NMHAL_OK && !open_loop)
@@ -210,12 +210,13 @@ static int run_on_neurons(struct layer *layer)
 
 static struct xla_error *allocate(struct layer *layer)
 {
-	const struct nmhal_py_slot *slot = layer->call->slot;
+	const size_t inputs = (size_t)layer->steps * layer->call->slot->n_in + 1; /* one more: never none */
+	const size_t neurons = (size_t)layer->caps.cols + 1;
 
 	layer->room = 4096;
-	layer->neurons = malloc(layer->caps.cols * sizeof(*layer->neurons));
-	layer->before = malloc(layer->caps.cols * sizeof(*layer->before));
-	layer->in = malloc(((size_t)layer->steps * slot->n_in + 1) * sizeof(*layer->in));
+	layer->neurons = malloc(neurons * sizeof(*layer->neurons));
+	layer->before = malloc(neurons * sizeof(*layer->before));
+	layer->in = malloc(inputs * sizeof(*layer->in));
 	layer->events = malloc(layer->room * sizeof(*layer->events));
 	if (layer->neurons && layer->before && layer->in && layer->events)
 		return NULL;
