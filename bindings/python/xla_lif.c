@@ -106,6 +106,7 @@ static struct xla_error *make_neurons(struct layer *layer)
 		layer->neurons[c].threshold = layer->caps.threshold_max;
 	for (uint32_t o = 0; o < layer->call->slot->n_out; o++) {
 		struct nmhal_neuron *neuron = &layer->neurons[layer->col + o];
+		/* Every missing operand is an error. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		const double scale = (double)layer->scale[o];
 		const double threshold = scale > 0 ? ceil((double)layer->threshold / scale) : 1;
 		const double leak = scale > 0 ? rint((double)layer->leak / scale) : 0;
