@@ -13,6 +13,7 @@
 #define CONTROL_MS     1000
 #define CONTROL_MIN_MS 50
 #define SLICE_NS       INT64_C(10000000)
+#define A_INTERFACE    0
 #define B_INTERFACE    1
 
 struct usb {
@@ -203,6 +204,17 @@ static int fail_open(struct nmhal_host *host, const struct usb_board *board, con
 	}
 }
 
+/* libftdi that fails in its first requests closes without release: channel A would stay without its kernel driver. */
+static void give_back(struct libusb_device *device)
+{
+	struct libusb_device_handle *handle;
+
+	if (libusb_open(device, &handle))
+		return;
+	(void)libusb_attach_kernel_driver(handle, A_INTERFACE);
+	libusb_close(handle);
+}
+
 /* Claims channel A, or both; each gets its kernel driver back when it is released. */
 static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct usb_board *board, int channels)
 {
@@ -214,8 +226,10 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 	error = ftdi_set_interface(ftdi, INTERFACE_A);
 	if (!error)
 		error = ftdi_usb_open_dev(ftdi, board->device);
-	if (error)
+	if (error) {
+		give_back(board->device);
 		return fail_open(host, board, ftdi, error);
+	}
 	if (channels > 1)
 		error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
 	/* A stall that an earlier process met is still there. */
