@@ -11,7 +11,7 @@
 #define CLK_HZ       50000000u
 #define CLK_MIN_HZ   2000u
 #define CLK_MAX_HZ   1000000000u
-#define SCK_MAX_HZ   30000000u
+#define SPI_MAX_HZ   30000000u
 #define LATENCY_MS   2u
 #define BAUD         115200u
 #define VENDOR       0x0403u
@@ -108,18 +108,18 @@ static int check_chip(struct nmhal_host *host, const struct usb_board *board, in
 /* Keys of the chip's bus. */
 static int read_bus(struct nmhal_host *host, const struct nmhal_uri *uri, struct ftdi_board *board)
 {
-	uint64_t clk_hz = 0, sck_hz = 0, strict = 0, latency = 0;
+	uint64_t clk_hz = 0, spi_hz = 0, strict = 0, latency = 0;
 	int status = nmhal_uri_number(host, uri, "clk_hz", CLK_HZ, CLK_MIN_HZ, CLK_MAX_HZ, &clk_hz);
 
 	if (status == NMHAL_OK)
-		status = nmhal_uri_number(host, uri, "sck_hz", 0, CLK_MIN_HZ / 4, SCK_MAX_HZ, &sck_hz);
+		status = nmhal_uri_number(host, uri, "spi_hz", 0, CLK_MIN_HZ / 4, SPI_MAX_HZ, &spi_hz);
 	if (status == NMHAL_OK)
 		status = nmhal_uri_number(host, uri, "strict", 0, 0, 1, &strict);
 	if (status == NMHAL_OK)
 		status = nmhal_uri_number(host, uri, "latency", LATENCY_MS, 1, 255, &latency);
 	*board = (struct ftdi_board){
 		.clk_hz = clk_hz,
-		.sck_hz = (uint32_t)sck_hz,
+		.spi_hz = (uint32_t)spi_hz,
 		.strict = strict,
 		.latency_ms = (uint8_t)latency,
 		.default_timeout_ms = TIMEOUT_MS,
@@ -213,7 +213,7 @@ static int open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, int
 /* Whether the keys of the URI are those of its board: the core knows only that the link has them. */
 static int check_keys(struct nmhal_host *host, const struct nmhal_uri *uri)
 {
-	static const char *const of_bus[] = {"clk_hz", "sck_hz", "strict", NULL};
+	static const char *const of_bus[] = {"clk_hz", "spi_hz", "strict", NULL};
 	static const char *const of_stream[] = {"mode", "baud", NULL};
 
 	for (const char *const *key = is_tinyodin(uri) ? of_stream : of_bus; *key; key++)
@@ -244,7 +244,7 @@ static const struct nmhal_key link_keys[] = {
 	{"bus", "number of the USB bus, 1 to 255"},
 	{"port", "ports from the root hub to the board, 4.2"},
 	{"clk_hz", "CLK of the chip, 2000 to 1000000000 (default 50000000)"},
-	{"sck_hz", "SPI clock at most, up to a quarter of clk_hz (default)"},
+	{"spi_hz", "SPI clock at most, up to a quarter of clk_hz (default)"},
 	{"strict", "1: ADDR[9:8] are set up before REQ, 3 bytes more an event (default 0)"},
 	{"latency", "latency timer in ms, 1 to 255 (default 2)"},
 	{"mode", "of nmlink boards: uart (default) or fifo, as the EEPROM says"},
