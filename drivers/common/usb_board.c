@@ -37,18 +37,25 @@ int usb_transfer_status(enum libusb_transfer_status status)
 	}
 }
 
-void usb_board_sysfs(struct libusb_device *device, int interface, const char *name, char text[USB_TEXT_SIZE])
+static void print_port(struct libusb_device *device, char text[USB_TEXT_SIZE])
 {
-	char path[192], board[48];
 	uint8_t ports[8];
-	int count = libusb_get_port_numbers(device, ports, sizeof(ports)), used;
+	int count = libusb_get_port_numbers(device, ports, sizeof(ports)), used = 0;
 
 	text[0] = '\0';
-	if (count < 1)
+	for (int n = 0; n < count; n++)
+		used += snprintf(text + used, USB_TEXT_SIZE - (size_t)used, "%s%u", n ? "." : "", ports[n]);
+}
+
+void usb_board_sysfs(struct libusb_device *device, int interface, const char *name, char text[USB_TEXT_SIZE])
+{
+	char path[256], board[USB_TEXT_SIZE + 8], port[USB_TEXT_SIZE];
+
+	text[0] = '\0';
+	print_port(device, port);
+	if (!port[0])
 		return;
-	used = snprintf(board, sizeof(board), "%d-%d", libusb_get_bus_number(device), ports[0]);
-	for (int n = 1; n < count; n++)
-		used += snprintf(board + used, sizeof(board) - (size_t)used, ".%d", ports[n]);
+	snprintf(board, sizeof(board), "%d-%s", libusb_get_bus_number(device), port);
 	if (interface < 0)
 		snprintf(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", board, name);
 	else /* of the first configuration, the only one that boards have */
@@ -69,7 +76,8 @@ void usb_board_describe(struct usb_board *board, struct libusb_device *device,
 {
 	struct libusb_device_handle *handle;
 
-	*board = (struct usb_board){.device = device};
+	*board = (struct usb_board){.device = device, .bus = libusb_get_bus_number(device)};
+	print_port(device, board->port);
 	snprintf(board->node, sizeof(board->node), "/dev/bus/usb/%03d/%03d", libusb_get_bus_number(device),
 		libusb_get_device_address(device));
 	usb_board_sysfs(device, -1, "product", board->product);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Boards on the USB as links look for them, over libusb. Reads strings, changes nothing. */
+/* A board on the USB, as far as looking at it tells, over libusb. Reads strings, changes nothing. */
 #ifndef COMMON_USB_BOARD_H
 #define COMMON_USB_BOARD_H
 
@@ -15,6 +15,8 @@ struct usb_board {
 	int error; /* libusb's, of an attempt to open its node */
 	char product[USB_TEXT_SIZE], serial[USB_TEXT_SIZE]; /* "": none, or not to be read */
 	char node[USB_NODE_SIZE]; /* /dev/bus/usb/001/002 */
+	unsigned bus;
+	char port[USB_TEXT_SIZE]; /* "4.2": the way from the root hub, which stays when the board is replugged */
 };
 
 /* Fills in a board: the kernel's copy of the strings, the device's own where there is none. Opens the node for a

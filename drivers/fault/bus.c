@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/common/wrapped.h"
 #include "fault.h"
 
 #define DATA     (FAULT_BIT(FAULT_DROP) | FAULT_BIT(FAULT_DUP) | FAULT_BIT(FAULT_FLIP))
@@ -11,8 +12,8 @@
 #define MIN_BITS 8u   /* of a reply or address that may flip even when all are 0 */
 
 struct fault_bus {
+	struct nmhal_bus below; /* first: drivers/common/wrapped.h */
 	struct fault fault;
-	struct nmhal_bus below;
 };
 
 static void bus_close(void *self)
@@ -22,13 +23,6 @@ static void bus_close(void *self)
 	fault_end(&bus->fault);
 	bus->below.ops->close(bus->below.self);
 	free(bus);
-}
-
-static void bus_info(void *self, struct nmhal_bus_info *info)
-{
-	struct fault_bus *bus = self;
-
-	bus->below.ops->info(bus->below.self, info);
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
@@ -253,30 +247,15 @@ static int bus_reset(void *self, int64_t deadline_ns)
 	return status == NMHAL_OK && kind == FAULT_IO ? fault_fail(&bus->fault, &op, NMHAL_E_IO, "io") : status;
 }
 
-static int bus_counter(void *self, const char *key, uint64_t *value)
-{
-	struct fault_bus *bus = self;
-
-	return bus->below.ops->counter ? bus->below.ops->counter(bus->below.self, key, value) : NMHAL_E_UNSUPPORTED;
-}
-
-static void bus_interrupt(void *self)
-{
-	struct fault_bus *bus = self;
-
-	if (bus->below.ops->interrupt)
-		bus->below.ops->interrupt(bus->below.self);
-}
-
 static const struct nmhal_bus_ops bus_ops = {
 	.struct_size = sizeof(struct nmhal_bus_ops),
 	.close = bus_close,
-	.info = bus_info,
+	.info = wrapped_bus_info,
 	.spi = bus_spi,
 	.events = bus_events,
 	.reset = bus_reset,
-	.counter = bus_counter,
-	.interrupt = bus_interrupt,
+	.counter = wrapped_bus_counter,
+	.interrupt = wrapped_bus_interrupt,
 };
 
 int fault_wrap_bus(struct nmhal_host *host, const struct nmhal_uri *uri, struct nmhal_bus *bus)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/common/wrapped.h"
 #include "fault.h"
 
 #define LOSSES     (FAULT_BIT(FAULT_DROP) | FAULT_BIT(FAULT_DUP) | FAULT_BIT(FAULT_FLIP) | FAULT_BIT(FAULT_SHORT))
@@ -19,8 +20,8 @@ struct parcel {
 };
 
 struct fault_stream {
+	struct nmhal_stream below; /* first: drivers/common/wrapped.h */
 	struct fault fault;
-	struct nmhal_stream below;
 	unsigned kinds;     /* that recv may meet */
 	struct parcel late; /* sent after the next packet */
 	struct parcel held; /* received, and not given to the caller yet */
@@ -54,13 +55,6 @@ static void stream_close(void *self)
 	forget(&stream->late);
 	forget(&stream->held);
 	free(stream);
-}
-
-static void stream_info(void *self, struct nmhal_stream_info *info)
-{
-	struct fault_stream *stream = self;
-
-	stream->below.ops->info(stream->below.self, info);
 }
 
 /* ---- send -------------------------------------------------------------------------------------------------------- */
@@ -257,22 +251,14 @@ static int stream_flush(void *self, int64_t deadline_ns)
 	return stream->below.ops->flush(stream->below.self, deadline_ns);
 }
 
-static void stream_interrupt(void *self)
-{
-	struct fault_stream *stream = self;
-
-	if (stream->below.ops->interrupt)
-		stream->below.ops->interrupt(stream->below.self);
-}
-
 static const struct nmhal_stream_ops stream_ops = {
 	.struct_size = sizeof(struct nmhal_stream_ops),
 	.close = stream_close,
-	.info = stream_info,
+	.info = wrapped_stream_info,
 	.send = stream_send,
 	.recv = stream_recv,
 	.flush = stream_flush,
-	.interrupt = stream_interrupt,
+	.interrupt = wrapped_stream_interrupt,
 };
 
 int fault_wrap_stream(struct nmhal_host *host, const struct nmhal_uri *uri, struct nmhal_stream *stream)

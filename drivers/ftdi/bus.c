@@ -10,6 +10,7 @@
 #include "bus.h"
 
 #define MAX_FRAMES   65536u
+#define FRAME_BITS   40u
 #define CLK_MIN_HZ   2000u
 #define A_IN_COUNT   8u
 #define A_IN_SIZE    16384u
@@ -106,13 +107,30 @@ int ftdi_bus_in_step(struct ftdi_bus *bus, const char *what)
 	return status;
 }
 
+int ftdi_bus_silent(struct ftdi_bus *bus, const char *what)
+{
+	uint8_t byte;
+
+	if (!ftdi_pipe_get(&bus->b, &byte, 1))
+		return NMHAL_OK;
+	if (!bus->armed)
+		return nmhal_host_fail(
+			bus->host, NMHAL_E_PROTOCOL, "%s: channel B answered 0x%02x to nothing", what, byte);
+	bus->armed--;
+	return nmhal_host_fail(bus->host, NMHAL_E_PROTOCOL,
+		"%s: output event %u came after the last one of a run: the chip got other inputs than were sent", what,
+		byte);
+}
+
 /*
  * What went wrong when no call was waiting for it, as an answer that came twice: the channels are restarted before
- * anything else goes out. But the answer to a bad command says that what went out was damaged.
+ * anything else goes out. But the answer to a bad command says that what went out was damaged, and so does an output
+ * event that nobody waits for.
  */
 int ftdi_bus_ready(struct ftdi_bus *bus, int64_t deadline_ns, const char *what)
 {
-	uint8_t byte = 0;
+	bool damaged = bus->armed;
+	uint8_t byte;
 	int status = ftdi_pipe_check(&bus->a, what);
 
 	if (status == NMHAL_OK)
@@ -121,10 +139,15 @@ int ftdi_bus_ready(struct ftdi_bus *bus, int64_t deadline_ns, const char *what)
 		return status;
 	if (status == NMHAL_OK) {
 		status = ftdi_bus_confirmed(bus, what);
-		if (status != NMHAL_OK || bus->due || !ftdi_pipe_get(&bus->a, &byte, 1))
+		if (status != NMHAL_OK || bus->due)
 			return status;
-		status = out_of_step(bus, byte, what);
-		if (byte == MPSSE_BAD_REPLY)
+		if (ftdi_pipe_get(&bus->a, &byte, 1)) {
+			damaged = byte == MPSSE_BAD_REPLY;
+			status = out_of_step(bus, byte, what);
+		} else {
+			status = ftdi_bus_silent(bus, what);
+		}
+		if (status == NMHAL_OK || damaged)
 			return status;
 	}
 	nmhal_host_log(bus->host, NMHAL_LOG_WARN, "%s; both channels are restarted", nmhal_last_error());
@@ -163,16 +186,24 @@ static void bus_close(void *self)
 	port.ops->close(port.self);
 }
 
+/* With a slow SCK all memories, written and read back, take longer than the default: twice their time. */
+static int32_t default_timeout_ms(const struct ftdi_bus *bus)
+{
+	const uint64_t ms = UINT64_C(1000) * 2 * MAX_FRAMES * FRAME_BITS / mpsse_spi_hz(bus->divisor);
+
+	return ms > (uint64_t)bus->board.default_timeout_ms ? (int32_t)ms : bus->board.default_timeout_ms;
+}
+
 static void bus_info(void *self, struct nmhal_bus_info *info)
 {
 	const struct ftdi_bus *bus = self;
 
 	*info = (struct nmhal_bus_info){
 		.flags = NMHAL_BUS_WAITS_IDLE,
-		.default_timeout_ms = bus->board.default_timeout_ms,
+		.default_timeout_ms = default_timeout_ms(bus),
 		.max_frames = MAX_FRAMES,
 		.clock_hz = bus->board.clk_hz,
-		.spi_hz = mpsse_sck_hz(bus->divisor),
+		.spi_hz = mpsse_spi_hz(bus->divisor),
 		.emulated = bus->board.emulated,
 	};
 	memcpy(info->serial, bus->board.serial, sizeof(info->serial));
@@ -221,6 +252,7 @@ static bool settle(struct ftdi_bus *bus)
 static int bus_reset(void *self, int64_t deadline_ns)
 {
 	struct ftdi_bus *bus = self;
+	const char *why;
 
 	if (ftdi_pipe_check(&bus->a, "reset") != NMHAL_OK || ftdi_pipe_check(&bus->b, "reset") != NMHAL_OK)
 		bus->lost = true;
@@ -232,10 +264,12 @@ static int bus_reset(void *self, int64_t deadline_ns)
 			return ftdi_bus_end(bus, status);
 		bus->lost = true;
 	}
+	why = !bus->lost ? "events are under way" :
+		bus->due ? "channel A still waits for the chip; does it get its CLK, is AERIN_ACK wired?" :
+			   "a call failed and channel A or B may wait for ever";
 	nmhal_host_log(bus->host, bus->lost ? NMHAL_LOG_WARN : NMHAL_LOG_DEBUG,
 		"reset: %s; both channels are restarted: the event queue is cleared, weights, thresholds and registers "
-		"stay, potentials are undefined",
-		bus->lost ? "a call failed and channel A or B may wait for ever" : "events are under way");
+		"stay, potentials are undefined", why);
 	return ftdi_bus_recover(bus, deadline_ns, "reset");
 }
 
@@ -293,9 +327,9 @@ int ftdi_bus_open(struct nmhal_host *host, const struct ftdi_port *port, const s
 		return nmhal_host_fail(host, NMHAL_E_INVALID,
 			"open: clk_hz=%llu: less than %u, too slow for the slowest SCK of an FT2232H",
 			(unsigned long long)board->clk_hz, CLK_MIN_HZ);
-	if (UINT64_C(4) * board->sck_hz > board->clk_hz)
+	if (UINT64_C(4) * board->spi_hz > board->clk_hz)
 		return nmhal_host_fail(host, NMHAL_E_INVALID,
-			"open: sck_hz=%u: more than a quarter of clk_hz=%llu; the chip cannot follow", board->sck_hz,
+			"open: spi_hz=%u: more than a quarter of clk_hz=%llu; the chip cannot follow", board->spi_hz,
 			(unsigned long long)board->clk_hz);
 	bus = calloc(1, sizeof(*bus));
 	if (!bus)
@@ -303,7 +337,7 @@ int ftdi_bus_open(struct nmhal_host *host, const struct ftdi_port *port, const s
 	bus->host = host;
 	bus->port = *port;
 	bus->board = *board;
-	bus->divisor = mpsse_divisor(board->clk_hz, board->sck_hz);
+	bus->divisor = mpsse_divisor(board->clk_hz, board->spi_hz);
 	status = ftdi_pipe_open(&bus->a, host, port, FTDI_A, A_IN_COUNT, A_IN_SIZE);
 	if (status == NMHAL_OK)
 		status = ftdi_pipe_open(&bus->b, host, port, FTDI_B, B_IN_COUNT, B_IN_SIZE);

@@ -40,7 +40,9 @@ int ftdi_bus_put(struct ftdi_bus *bus, struct ftdi_pipe *pipe, const uint8_t *by
 int ftdi_bus_confirmed(struct ftdi_bus *bus, const char *what);
 /* The same where nothing else may come. */
 int ftdi_bus_in_step(struct ftdi_bus *bus, const char *what);
-/* The same before a call sends its first byte; restarts the channels where that mends things. */
+/* PROTOCOL if channel B said something between two runs. */
+int ftdi_bus_silent(struct ftdi_bus *bus, const char *what);
+/* All of these before a call sends its first byte; restarts the channels where that mends things. */
 int ftdi_bus_ready(struct ftdi_bus *bus, int64_t deadline_ns, const char *what);
 /* Marks the bus as lost if status is not OK; returns it. */
 int ftdi_bus_end(struct ftdi_bus *bus, int status);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/common/system.h"
+#include "drivers/common/usb_boards.h"
 #include "stream.h"
 #include "usb.h"
 
@@ -11,118 +11,115 @@
 #define CLK_HZ       50000000u
 #define CLK_MIN_HZ   2000u
 #define CLK_MAX_HZ   1000000000u
-#define SCK_MAX_HZ   30000000u
+#define SPI_MAX_HZ   30000000u
 #define LATENCY_MS   2u
 #define BAUD         115200u
-#define BOARDS       16u
-#define URI_SIZE     256u
+#define VENDOR       0x0403u
+#define OURS         "NMHAL" /* begin of the product string of a board that is found without being named */
+#define OURS_NMLINK  "NMHAL nmlink"
 
-static const char *board_of(const struct ftdi_find *find)
+/* ---- which board ------------------------------------------------------------------------------------------------- */
+
+/* Chips with an MPSSE, by product id and release (bcdDevice); a module keeps the ids of its chip. */
+static const struct {
+	uint16_t product, release;
+	const char *chip;
+} chips[] = {
+	{0x6010, 0x0500, "FT2232D"},
+	{0x6010, 0x0700, "FT2232H"},
+	{0x6011, 0x0800, "FT4232H"},
+	{0x6014, 0x0900, "FT232H"},
+};
+
+static const char *chip_of(const struct libusb_device_descriptor *descriptor)
 {
-	return strncmp(find->usb.product, FTDI_NMLINK, strlen(FTDI_NMLINK)) ? "tinyodin" : "nmlink";
+	for (size_t n = 0; n < sizeof(chips) / sizeof(*chips); n++)
+		if (descriptor->idVendor == VENDOR && descriptor->idProduct == chips[n].product &&
+			descriptor->bcdDevice == chips[n].release)
+			return chips[n].chip;
+	return NULL;
 }
 
-/* The URI that opens this board and no other, as far as its strings tell. */
-static void print_uri(const struct ftdi_find *find, char uri[URI_SIZE])
+/* Of a board that is_mine(). libusb keeps the descriptor: reading it does not fail. */
+static const char *chip_on(const struct usb_board *board)
 {
-	const char *key = find->usb.serial[0] ? "serial" : "product";
-	char value[USB_TEXT_SIZE * 3] = "";
+	struct libusb_device_descriptor descriptor = {0};
 
-	system_print_value(value, sizeof(value), find->usb.serial[0] ? find->usb.serial : find->usb.product);
-	snprintf(uri, URI_SIZE, "ftdi:%s,%s=%s%s", board_of(find), key, value,
-		strstr(find->usb.product, FTDI_NMLINK " fifo") ? ",mode=fifo" : "");
+	(void)libusb_get_device_descriptor(board->device, &descriptor);
+	return chip_of(&descriptor);
 }
 
-static size_t smaller(size_t a, size_t b)
+static bool is_mine(struct libusb_device *device, const struct libusb_device_descriptor *descriptor)
 {
-	return a < b ? a : b;
+	(void)device;
+	return chip_of(descriptor);
 }
 
-/* "with serial=..., product=..." of a wish, for sentences. */
-static void print_wish(const struct ftdi_wish *wish, char *text, size_t size)
+static bool has_chip(const struct usb_board *board, const char *name)
 {
-	if (!wish->product && !wish->serial)
-		snprintf(text, size, "whose product string begins with %s", wish->begin);
-	else
-		snprintf(text, size, "with %s%s%s%s%s", wish->serial ? "serial=" : "", wish->serial ? wish->serial : "",
-			wish->serial && wish->product ? ", " : "", wish->product ? "product=" : "",
-			wish->product ? wish->product : "");
+	return !strcmp(chip_on(board), name);
 }
 
-static int fail_none(struct nmhal_host *host, const struct ftdi_wish *wish, size_t others,
-	const struct ftdi_find *closed)
+static bool begins(const char *text, const char *with)
 {
-	char text[192];
-
-	if (closed->usb.error == LIBUSB_ERROR_ACCESS)
-		return nmhal_host_fail(host, NMHAL_E_ACCESS,
-			"open: %s (%s, strings unknown): permission denied; install 70-nmhal.rules and replug",
-			closed->usb.node, closed->chip);
-	print_wish(wish, text, sizeof(text));
-	return nmhal_host_fail(host, NMHAL_E_NO_DEVICE,
-		"open: no FTDI board %s among %zu attached; plug it in, or name a module with ftdi_eeprom "
-		"(docs/ftdi.md)",
-		text, others);
+	return !strncmp(text, with, strlen(with));
 }
 
-static int fail_several(struct nmhal_host *host, const struct ftdi_find *finds, size_t count)
+static const char *name_of(const struct usb_board *board, const char **keys)
 {
-	char names[700] = "", uri[URI_SIZE];
-	size_t used = 0;
-
-	for (size_t n = 0; n < smaller(count, BOARDS) && used < sizeof(names); n++) {
-		print_uri(&finds[n], uri);
-		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", uri);
-	}
-	return nmhal_host_fail(host, NMHAL_E_NO_DEVICE, "open: %zu boards match; name one of %s", count, names);
+	if (!begins(board->product, OURS_NMLINK))
+		return "tinyodin";
+	if (begins(board->product, OURS_NMLINK " fifo"))
+		*keys = ",mode=fifo";
+	return "nmlink";
 }
 
-/* The one board of the wish, or a sentence. */
-static int choose(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_wish *wish, int channels,
-	struct ftdi_find *chosen)
+static bool is_listed(const struct usb_board *board)
 {
-	struct ftdi_find finds[BOARDS], closed;
-	size_t count, others;
-	int error = ftdi_find(ftdi->usb_ctx, wish, finds, BOARDS, &count, &others, &closed), status = NMHAL_OK;
+	return begins(board->product, OURS_NMLINK) || has_chip(board, "FT2232H");
+}
 
-	if (error)
-		status = nmhal_host_fail(host, NMHAL_E_IO, "open: list of USB devices: %s", libusb_strerror(error));
-	else if (!count)
-		status = fail_none(host, wish, others, &closed);
-	else if (count > 1)
-		status = fail_several(host, finds, count);
-	else if (finds[0].usb.error)
-		status = usb_board_fail(host, &finds[0].usb, finds[0].usb.error);
-	else if (channels > 1 && strcmp(finds[0].chip, "FT2232H") != 0)
-		status = nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
-			"open: %s: the board has an %s; an FT2232H with its two MPSSE channels is needed",
-			finds[0].usb.node, finds[0].chip);
-	else if (!strcmp(finds[0].chip, "FT2232D"))
-		status = nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
+static const struct usb_family family = {
+	.scheme = "ftdi",
+	.name = "FTDI board",
+	.remedy = "plug it in, or name a module with ftdi_eeprom (docs/ftdi.md)",
+	.begin = OURS,
+	.mine = is_mine,
+	.name_of = name_of,
+	.listed = is_listed,
+};
+
+/* Whether the chip of a board has the channels that are wanted. */
+static int check_chip(struct nmhal_host *host, const struct usb_board *board, int channels)
+{
+	if (channels > 1 && !has_chip(board, "FT2232H"))
+		return nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
+			"open: %s: the board has an %s; an FT2232H with its two MPSSE channels is needed", board->node,
+			chip_on(board));
+	if (has_chip(board, "FT2232D"))
+		return nmhal_host_fail(host, NMHAL_E_UNSUPPORTED,
 			"open: %s: the board has an FT2232D; a high-speed chip is needed: FT2232H, FT4232H, FT232H",
-			finds[0].usb.node);
-	if (status == NMHAL_OK)
-		*chosen = finds[0];
-	else
-		ftdi_find_free(finds, smaller(count, BOARDS));
-	return status;
+			board->node);
+	return NMHAL_OK;
 }
+
+/* ---- open -------------------------------------------------------------------------------------------------------- */
 
 /* Keys of the chip's bus. */
 static int read_bus(struct nmhal_host *host, const struct nmhal_uri *uri, struct ftdi_board *board)
 {
-	uint64_t clk_hz = 0, sck_hz = 0, strict = 0, latency = 0;
+	uint64_t clk_hz = 0, spi_hz = 0, strict = 0, latency = 0;
 	int status = nmhal_uri_number(host, uri, "clk_hz", CLK_HZ, CLK_MIN_HZ, CLK_MAX_HZ, &clk_hz);
 
 	if (status == NMHAL_OK)
-		status = nmhal_uri_number(host, uri, "sck_hz", 0, CLK_MIN_HZ / 4, SCK_MAX_HZ, &sck_hz);
+		status = nmhal_uri_number(host, uri, "spi_hz", 0, CLK_MIN_HZ / 4, SPI_MAX_HZ, &spi_hz);
 	if (status == NMHAL_OK)
 		status = nmhal_uri_number(host, uri, "strict", 0, 0, 1, &strict);
 	if (status == NMHAL_OK)
 		status = nmhal_uri_number(host, uri, "latency", LATENCY_MS, 1, 255, &latency);
 	*board = (struct ftdi_board){
 		.clk_hz = clk_hz,
-		.sck_hz = (uint32_t)sck_hz,
+		.spi_hz = (uint32_t)spi_hz,
 		.strict = strict,
 		.latency_ms = (uint8_t)latency,
 		.default_timeout_ms = TIMEOUT_MS,
@@ -151,23 +148,27 @@ static bool is_tinyodin(const struct nmhal_uri *uri)
 	return !strcmp(nmhal_uri_board(uri), "tinyodin");
 }
 
-/* Opens the board of the wish as a port. */
-static int open_port(struct nmhal_host *host, const struct nmhal_uri *uri, int channels, struct ftdi_find *find,
+/* Opens the board that a URI means as a port. */
+static int open_port(struct nmhal_host *host, const struct nmhal_uri *uri, int channels, struct usb_board *board,
 	struct ftdi_port *port)
 {
-	const struct ftdi_wish wish = {nmhal_uri_value(uri, "product"), nmhal_uri_value(uri, "serial"),
-		channels > 1 ? "NMHAL" : FTDI_NMLINK};
-	struct ftdi_context *ftdi = ftdi_new();
-	int status;
+	struct ftdi_context *ftdi;
+	struct usb_wish wish;
+	int status = usb_wish_read(host, uri, &wish);
 
+	if (status != NMHAL_OK)
+		return status;
+	ftdi = ftdi_new();
 	if (!ftdi) {
 		nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: libftdi or libusb could not start");
 		return NMHAL_E_NO_MEMORY;
 	}
-	status = choose(host, ftdi, &wish, channels, find);
+	status = usb_boards_choose(host, ftdi->usb_ctx, &family, &wish, board);
 	if (status == NMHAL_OK) {
-		status = ftdi_port_open(host, ftdi, find, channels, port);
-		ftdi_find_free(find, 1);
+		status = check_chip(host, board, channels);
+		if (status == NMHAL_OK)
+			status = ftdi_port_open(host, ftdi, board, channels, port);
+		libusb_unref_device(board->device);
 	}
 	if (status != NMHAL_OK)
 		ftdi_free(ftdi);
@@ -176,16 +177,16 @@ static int open_port(struct nmhal_host *host, const struct nmhal_uri *uri, int c
 
 static int open_bus(struct nmhal_host *host, const struct nmhal_uri *uri, int64_t deadline_ns, struct nmhal_bus *bus)
 {
-	struct ftdi_find find = {0};
+	struct usb_board found;
 	struct ftdi_board board;
 	struct ftdi_port port;
 	int status = read_bus(host, uri, &board);
 
 	if (status == NMHAL_OK)
-		status = open_port(host, uri, FTDI_CHANNELS, &find, &port);
+		status = open_port(host, uri, FTDI_CHANNELS, &found, &port);
 	if (status != NMHAL_OK)
 		return status;
-	snprintf(board.serial, sizeof(board.serial), "%.31s", find.usb.serial);
+	snprintf(board.serial, sizeof(board.serial), "%.31s", found.serial);
 	status = ftdi_bus_open(host, &port, &board, deadline_ns, bus);
 	if (status != NMHAL_OK)
 		port.ops->close(port.self);
@@ -196,15 +197,15 @@ static int open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, int
 	struct nmhal_stream *stream)
 {
 	struct ftdi_stream_params params;
-	struct ftdi_find find = {0};
+	struct usb_board found;
 	struct ftdi_port port;
 	int status = read_stream(host, uri, &params);
 
 	if (status == NMHAL_OK)
-		status = open_port(host, uri, 1, &find, &port);
+		status = open_port(host, uri, 1, &found, &port);
 	if (status != NMHAL_OK)
 		return status;
-	snprintf(params.serial, sizeof(params.serial), "%.31s", find.usb.serial);
+	snprintf(params.serial, sizeof(params.serial), "%.31s", found.serial);
 	status = ftdi_stream_open(host, &port, &params, deadline_ns, stream);
 	if (status != NMHAL_OK)
 		port.ops->close(port.self);
@@ -214,7 +215,7 @@ static int open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, int
 /* Whether the keys of the URI are those of its board: the core knows only that the link has them. */
 static int check_keys(struct nmhal_host *host, const struct nmhal_uri *uri)
 {
-	static const char *const of_bus[] = {"clk_hz", "sck_hz", "strict", NULL};
+	static const char *const of_bus[] = {"clk_hz", "spi_hz", "strict", NULL};
 	static const char *const of_stream[] = {"mode", "baud", NULL};
 
 	for (const char *const *key = is_tinyodin(uri) ? of_stream : of_bus; *key; key++)
@@ -236,36 +237,16 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, int64
 
 static int link_enumerate(struct nmhal_found *found)
 {
-	const struct ftdi_wish wish = {NULL, NULL, "NMHAL"};
-	struct ftdi_find finds[BOARDS], closed;
-	size_t count = 0, others;
-	struct libusb_context *usb;
-	char uri[URI_SIZE];
-	int status = NMHAL_OK;
-
-	/* A machine without USB has no boards. */
-	if (libusb_init(&usb))
-		return NMHAL_OK;
-	if (ftdi_find(usb, &wish, finds, BOARDS, &count, &others, &closed))
-		count = 0;
-	count = smaller(count, BOARDS);
-	for (size_t n = 0; n < count && status == NMHAL_OK; n++) {
-		if (strcmp(finds[n].chip, "FT2232H") != 0 && !strcmp(board_of(&finds[n]), "tinyodin"))
-			continue;
-		print_uri(&finds[n], uri);
-		status = nmhal_found_add(found, uri, board_of(&finds[n]), finds[n].usb.serial,
-			usb_board_access(&finds[n].usb));
-	}
-	ftdi_find_free(finds, count);
-	libusb_exit(usb);
-	return status;
+	return usb_boards_enumerate(&family, found);
 }
 
 static const struct nmhal_key link_keys[] = {
 	{"serial", "serial number of the board"},
-	{"product", "product string of the board; without it and serial: one that begins with NMHAL"},
+	{"product", "product string of the board; with no key that names a board: one that begins with NMHAL"},
+	{"bus", "number of the USB bus, 1 to 255"},
+	{"port", "ports from the root hub to the board, 4.2"},
 	{"clk_hz", "CLK of the chip, 2000 to 1000000000 (default 50000000)"},
-	{"sck_hz", "SPI clock at most, up to a quarter of clk_hz (default)"},
+	{"spi_hz", "SPI clock at most, up to a quarter of clk_hz (default)"},
 	{"strict", "1: ADDR[9:8] are set up before REQ, 3 bytes more an event (default 0)"},
 	{"latency", "latency timer in ms, 1 to 255 (default 2)"},
 	{"mode", "of nmlink boards: uart (default) or fifo, as the EEPROM says"},
@@ -275,8 +256,9 @@ static const struct nmhal_key link_keys[] = {
 
 /* Never a bare 0403:6010: thousands of gadgets have one. */
 static const struct nmhal_usb_id link_usb_ids[] = {
-	{.vendor = 0x0403, .product = 0x6010, .name = "NMHAL", .summary = "FT2232H"},
-	{.vendor = 0x0403, .product = 0x6014, .name = "NMHAL", .summary = "FT232H"},
+	{.vendor = VENDOR, .product = 0x6010, .name = OURS, .summary = "FT2232H"},
+	{.vendor = VENDOR, .product = 0x6011, .name = OURS, .summary = "FT4232H"},
+	{.vendor = VENDOR, .product = 0x6014, .name = OURS, .summary = "FT232H"},
 	{.summary = NULL},
 };
 

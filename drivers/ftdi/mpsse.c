@@ -10,17 +10,18 @@ static size_t copy(uint8_t *out, const uint8_t *bytes, size_t size)
 }
 #define COPY(out, ...) copy(out, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-uint16_t mpsse_divisor(uint64_t clk_hz, uint32_t sck_hz)
+uint16_t mpsse_divisor(uint64_t clk_hz, uint32_t spi_hz)
 {
 	const uint64_t base4 = UINT64_C(4) * MPSSE_BASE_HZ;
 	uint64_t steps = clk_hz ? (base4 + clk_hz - 1) / clk_hz : 1;
+	uint64_t wished = spi_hz ? (MPSSE_BASE_HZ + UINT64_C(0) + spi_hz - 1) / spi_hz : 1;
 
-	if (sck_hz && (MPSSE_BASE_HZ + UINT64_C(0) + sck_hz - 1) / sck_hz > steps)
-		steps = (MPSSE_BASE_HZ + UINT64_C(0) + sck_hz - 1) / sck_hz;
+	if (wished > steps)
+		steps = wished;
 	return (uint16_t)(steps > 0x10000 ? 0xFFFF : steps - 1);
 }
 
-uint32_t mpsse_sck_hz(uint16_t divisor)
+uint32_t mpsse_spi_hz(uint16_t divisor)
 {
 	return MPSSE_BASE_HZ / (1u + divisor);
 }

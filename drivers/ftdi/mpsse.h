@@ -63,9 +63,9 @@ enum mpsse_opcode {
 #define MPSSE_CONFIRM_SIZE 2u
 #define MPSSE_MARK_SIZE    2u
 
-/* Divisor with SCK <= clk_hz / 4 and <= sck_hz (0: no such wish). */
-uint16_t mpsse_divisor(uint64_t clk_hz, uint32_t sck_hz);
-uint32_t mpsse_sck_hz(uint16_t divisor);
+/* Divisor with SCK <= clk_hz / 4 and <= spi_hz (0: no such wish). */
+uint16_t mpsse_divisor(uint64_t clk_hz, uint32_t spi_hz);
+uint32_t mpsse_spi_hz(uint16_t divisor);
 
 /* Clock and pins of channel A, with RST high; of channel B, with ACK low. */
 size_t mpsse_init_a(uint8_t *out, uint16_t divisor);

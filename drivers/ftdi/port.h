@@ -69,7 +69,7 @@ struct ftdi_port {
 /* What the bus has to know of the board. */
 struct ftdi_board {
 	uint64_t clk_hz;  /* CLK of the chip */
-	uint32_t sck_hz;  /* wanted at most; 0: clk_hz / 4 */
+	uint32_t spi_hz;  /* wanted at most; 0: clk_hz / 4 */
 	bool strict;      /* ADDR[9:8] set up before REQ: 3 bytes more an event */
 	bool emulated;
 	uint8_t latency_ms; /* latency timer: when a packet that is not full leaves without being told to */

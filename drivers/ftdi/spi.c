@@ -134,6 +134,8 @@ int ftdi_bus_spi(void *self, const uint64_t *frames, size_t count, uint32_t *rep
 			break;
 		status = ftdi_bus_wait(bus, deadline_ns, "spi");
 	}
+	if (status == NMHAL_OK && bus->armed)
+		status = ftdi_bus_silent(bus, "spi");
 	bus->frames += shift.sent;
 	return ftdi_bus_end(bus, status);
 }

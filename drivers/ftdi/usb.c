@@ -13,6 +13,7 @@
 #define CONTROL_MS     1000
 #define CONTROL_MIN_MS 50
 #define SLICE_NS       INT64_C(10000000)
+#define A_INTERFACE    0
 #define B_INTERFACE    1
 
 struct usb {
@@ -189,22 +190,33 @@ static const struct ftdi_port_ops usb_ops = {
 };
 
 /* Codes of ftdi_usb_open_dev(). */
-static int fail_open(struct nmhal_host *host, const struct ftdi_find *find, const struct ftdi_context *ftdi, int error)
+static int fail_open(struct nmhal_host *host, const struct usb_board *board, const struct ftdi_context *ftdi, int error)
 {
 	switch (error) {
 	case -5:
-		return usb_board_fail(host, &find->usb, LIBUSB_ERROR_BUSY);
+		return usb_board_fail(host, board, LIBUSB_ERROR_BUSY);
 	case -8:
 		return nmhal_host_fail(host, NMHAL_E_ACCESS,
 			"open: %s: the kernel driver cannot be detached: permission denied; install 70-nmhal.rules and "
-			"replug", find->usb.node);
+			"replug", board->node);
 	default:
-		return nmhal_host_fail(host, NMHAL_E_IO, "open: %s: %s (%d)", find->usb.node, ftdi->error_str, error);
+		return nmhal_host_fail(host, NMHAL_E_IO, "open: %s: %s (%d)", board->node, ftdi->error_str, error);
 	}
 }
 
+/* libftdi that fails in its first requests closes without release: channel A would stay without its kernel driver. */
+static void give_back(struct libusb_device *device)
+{
+	struct libusb_device_handle *handle;
+
+	if (libusb_open(device, &handle))
+		return;
+	(void)libusb_attach_kernel_driver(handle, A_INTERFACE);
+	libusb_close(handle);
+}
+
 /* Claims channel A, or both; each gets its kernel driver back when it is released. */
-static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels)
+static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struct usb_board *board, int channels)
 {
 	int error;
 
@@ -213,9 +225,11 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 	ftdi->usb_read_timeout = CONTROL_MS;
 	error = ftdi_set_interface(ftdi, INTERFACE_A);
 	if (!error)
-		error = ftdi_usb_open_dev(ftdi, find->usb.device);
-	if (error)
-		return fail_open(host, find, ftdi, error);
+		error = ftdi_usb_open_dev(ftdi, board->device);
+	if (error) {
+		give_back(board->device);
+		return fail_open(host, board, ftdi, error);
+	}
 	if (channels > 1)
 		error = libusb_claim_interface(ftdi->usb_dev, B_INTERFACE);
 	/* A stall that an earlier process met is still there. */
@@ -227,12 +241,12 @@ static int claim(struct nmhal_host *host, struct ftdi_context *ftdi, const struc
 		(void)libusb_release_interface(ftdi->usb_dev, B_INTERFACE);
 	(void)ftdi_usb_close(ftdi);
 	if (error == LIBUSB_ERROR_BUSY)
-		return usb_board_fail(host, &find->usb, error);
+		return usb_board_fail(host, board, error);
 	return nmhal_host_fail(
-		host, usb_status(error), "open: %s: claim: %s", find->usb.node, libusb_strerror(error));
+		host, usb_status(error), "open: %s: claim: %s", board->node, libusb_strerror(error));
 }
 
-int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct ftdi_find *find, int channels,
+int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const struct usb_board *board, int channels,
 	struct ftdi_port *port)
 {
 	struct usb *usb = calloc(1, sizeof(*usb));
@@ -240,7 +254,7 @@ int ftdi_port_open(struct nmhal_host *host, struct ftdi_context *ftdi, const str
 
 	if (!usb)
 		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the port");
-	status = claim(host, ftdi, find, channels);
+	status = claim(host, ftdi, board, channels);
 	if (status != NMHAL_OK) {
 		free(usb);
 		return status;

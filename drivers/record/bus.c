@@ -2,11 +2,12 @@
 /* A recorder before a bus: passes every operation on, and writes down what was asked and answered. */
 #include <stdlib.h>
 
+#include "drivers/common/wrapped.h"
 #include "record.h"
 
 struct record_bus {
+	struct nmhal_bus below; /* first: drivers/common/wrapped.h */
 	struct recorder recorder;
-	struct nmhal_bus below;
 };
 
 static void bus_close(void *self)
@@ -16,13 +17,6 @@ static void bus_close(void *self)
 	bus->below.ops->close(bus->below.self);
 	recorder_close(&bus->recorder);
 	free(bus);
-}
-
-static void bus_info(void *self, struct nmhal_bus_info *info)
-{
-	struct record_bus *bus = self;
-
-	bus->below.ops->info(bus->below.self, info);
 }
 
 static int bus_spi(void *self, const uint64_t *frames, size_t count, uint32_t *replies, int64_t deadline_ns)
@@ -64,8 +58,7 @@ static int bus_counter(void *self, const char *key, uint64_t *value)
 {
 	struct record_bus *bus = self;
 	struct recorder *recorder = &bus->recorder;
-	const struct nmhal_bus_ops *ops = bus->below.ops;
-	int status = ops->counter ? ops->counter(bus->below.self, key, value) : NMHAL_E_UNSUPPORTED;
+	int status = wrapped_bus_counter(&bus->below, key, value);
 	/* What a bus cannot count has no sentence. */
 	const char *text = status == NMHAL_E_UNSUPPORTED ? "" : recorder_text(recorder, status);
 
@@ -73,23 +66,15 @@ static int bus_counter(void *self, const char *key, uint64_t *value)
 	return recorder_put(recorder, status);
 }
 
-static void bus_interrupt(void *self)
-{
-	struct record_bus *bus = self;
-
-	if (bus->below.ops->interrupt)
-		bus->below.ops->interrupt(bus->below.self);
-}
-
 static const struct nmhal_bus_ops bus_ops = {
 	.struct_size = sizeof(struct nmhal_bus_ops),
 	.close = bus_close,
-	.info = bus_info,
+	.info = wrapped_bus_info,
 	.spi = bus_spi,
 	.events = bus_events,
 	.reset = bus_reset,
 	.counter = bus_counter,
-	.interrupt = bus_interrupt,
+	.interrupt = wrapped_bus_interrupt,
 };
 
 int record_wrap_bus(struct nmhal_host *host, const struct nmhal_uri *uri, struct nmhal_bus *bus)

@@ -2,11 +2,12 @@
 /* A recorder before a stream: passes every operation on, and writes down what was asked and answered. */
 #include <stdlib.h>
 
+#include "drivers/common/wrapped.h"
 #include "record.h"
 
 struct record_stream {
+	struct nmhal_stream below; /* first: drivers/common/wrapped.h */
 	struct recorder recorder;
-	struct nmhal_stream below;
 };
 
 static void stream_close(void *self)
@@ -16,13 +17,6 @@ static void stream_close(void *self)
 	stream->below.ops->close(stream->below.self);
 	recorder_close(&stream->recorder);
 	free(stream);
-}
-
-static void stream_info(void *self, struct nmhal_stream_info *info)
-{
-	struct record_stream *stream = self;
-
-	stream->below.ops->info(stream->below.self, info);
 }
 
 static int stream_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
@@ -56,22 +50,14 @@ static int stream_flush(void *self, int64_t deadline_ns)
 	return recorder_put(recorder, status);
 }
 
-static void stream_interrupt(void *self)
-{
-	struct record_stream *stream = self;
-
-	if (stream->below.ops->interrupt)
-		stream->below.ops->interrupt(stream->below.self);
-}
-
 static const struct nmhal_stream_ops stream_ops = {
 	.struct_size = sizeof(struct nmhal_stream_ops),
 	.close = stream_close,
-	.info = stream_info,
+	.info = wrapped_stream_info,
 	.send = stream_send,
 	.recv = stream_recv,
 	.flush = stream_flush,
-	.interrupt = stream_interrupt,
+	.interrupt = wrapped_stream_interrupt,
 };
 
 int record_wrap_stream(struct nmhal_host *host, const struct nmhal_uri *uri, struct nmhal_stream *stream)

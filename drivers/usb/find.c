@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looks for nmlink boards: any vendor, any product, an interface of class FF whose string begins with NMHAL. */
-#include <stdio.h>
+/* What makes a device an nmlink board, of any vendor: an interface of class FF whose string begins with NMHAL. */
 #include <string.h>
 
 #include "usb.h"
@@ -47,13 +46,7 @@ static bool take_endpoints(const struct libusb_interface_descriptor *of, struct 
 	return find->out && find->in && find->out_packet;
 }
 
-/* The interfaces of an FTDI chip are called as the product is, but they carry no frames: that is the link ftdi. */
-static bool is_ftdi(const struct libusb_device_descriptor *descriptor)
-{
-	return descriptor->idVendor == 0x0403;
-}
-
-static bool is_board(struct libusb_device *device, struct usb_find *find)
+bool usb_find_interface(struct libusb_device *device, struct usb_find *find)
 {
 	struct libusb_config_descriptor *config;
 	bool found = false;
@@ -73,56 +66,4 @@ static bool is_board(struct libusb_device *device, struct usb_find *find)
 	}
 	libusb_free_config_descriptor(config);
 	return found;
-}
-
-static void print_port(struct libusb_device *device, char text[USB_TEXT_SIZE])
-{
-	uint8_t ports[8];
-	int count = libusb_get_port_numbers(device, ports, sizeof(ports)), used = 0;
-
-	text[0] = '\0';
-	for (int n = 0; n < count; n++)
-		used += snprintf(text + used, USB_TEXT_SIZE - (size_t)used, "%s%u", n ? "." : "", ports[n]);
-}
-
-static bool matches(const struct usb_find *find, const struct usb_wish *wish)
-{
-	return (!wish->serial || !strcmp(find->usb.serial, wish->serial)) &&
-		(!wish->bus || find->bus == wish->bus) && (!wish->port || !strcmp(find->port, wish->port));
-}
-
-int usb_find(struct libusb_context *usb, const struct usb_wish *wish, struct usb_find *finds, size_t capacity,
-	size_t *count, size_t *others)
-{
-	struct libusb_device **list;
-	ssize_t devices = libusb_get_device_list(usb, &list);
-
-	*count = 0;
-	*others = 0;
-	for (ssize_t n = 0; n < devices; n++) {
-		struct libusb_device_descriptor descriptor;
-		struct usb_find find;
-
-		if (libusb_get_device_descriptor(list[n], &descriptor) || is_ftdi(&descriptor) ||
-			!is_board(list[n], &find))
-			continue;
-		usb_board_describe(&find.usb, list[n], &descriptor);
-		find.bus = libusb_get_bus_number(list[n]);
-		print_port(list[n], find.port);
-		if (!matches(&find, wish)) {
-			(*others)++;
-		} else if ((*count)++ < capacity) {
-			libusb_ref_device(list[n]);
-			finds[*count - 1] = find;
-		}
-	}
-	if (devices >= 0)
-		libusb_free_device_list(list, 1);
-	return devices < 0 ? (int)devices : 0;
-}
-
-void usb_find_free(struct usb_find *finds, size_t count)
-{
-	for (size_t n = 0; n < count; n++)
-		libusb_unref_device(finds[n].usb.device);
 }

@@ -137,11 +137,33 @@ START_TEST(clocks_that_do_not_fit_are_refused)
 	script = script_new();
 	assert_fails(NMHAL_E_INVALID, "clk_hz=1999: less than 2000",
 		ftdi_bus_open(script->host, &script->port, &board, soon(), &bus));
-	board = (struct ftdi_board){.clk_hz = 40000000, .sck_hz = 10000001, .latency_ms = 2};
-	assert_fails(NMHAL_E_INVALID, "sck_hz=10000001: more than a quarter of clk_hz=40000000",
+	board = (struct ftdi_board){.clk_hz = 40000000, .spi_hz = 10000001, .latency_ms = 2};
+	assert_fails(NMHAL_E_INVALID, "spi_hz=10000001: more than a quarter of clk_hz=40000000",
 		ftdi_bus_open(script->host, &script->port, &board, soon(), &bus));
 	ck_assert_uint_eq(script->submits, 0);
 	script_free(script);
+}
+END_TEST
+
+START_TEST(the_default_time_is_enough_for_a_slow_spi_clock)
+{
+	static const struct {
+		uint64_t clk_hz;
+		int32_t timeout_ms;
+	} cases[] = {{50000000, 10000}, {2400000, 10000}, {400000, 52428}, {2000, 10485760}};
+	struct nmhal_bus_info info;
+
+	for (size_t n = 0; n < sizeof(cases) / sizeof(*cases); n++) {
+		const struct ftdi_board board = {
+			.clk_hz = cases[n].clk_hz, .latency_ms = 2, .default_timeout_ms = 10000};
+
+		script = script_new();
+		feed_bring_up();
+		assert_ok(ftdi_bus_open(script->host, &script->port, &board, soon(), &bus));
+		bus.ops->info(bus.self, &info);
+		ck_assert_int_eq(info.default_timeout_ms, cases[n].timeout_ms);
+		end();
+	}
 }
 END_TEST
 
@@ -327,6 +349,46 @@ START_TEST(more_outputs_than_catches_are_told)
 }
 END_TEST
 
+START_TEST(a_core_that_does_not_answer_is_told)
+{
+	static const struct nmhal_bus_in in = {9, 0x1A5, 0};
+	struct nmhal_bus_transfer transfer = one_input(&in);
+
+	begin();
+	assert_ok(bus.ops->events(bus.self, &transfer, soon()));
+	transfer.in_count = 0;
+	assert_fails(NMHAL_E_TIMEOUT, "events: no answer by the deadline",
+		bus.ops->events(bus.self, &transfer, nmhal_now_ns()));
+	feed_bring_up();
+	assert_ok(bus.ops->reset(bus.self, soon()));
+	ck_assert_ptr_nonnull(strstr(script->logged, "does it get its CLK, is AERIN_ACK wired?"));
+	end();
+}
+END_TEST
+
+START_TEST(outputs_that_come_between_runs_are_told)
+{
+	static const struct nmhal_bus_in in = {9, 0x1A5, 0};
+	static const uint64_t frame = 1;
+	struct nmhal_bus_transfer transfer = one_input(&in);
+
+	begin();
+	SCRIPT_FEED(script, FTDI_B, 0xFA, 0xAA); /* an answer of open that came twice: no run is harmed */
+	script_wait(script);
+	feed_bring_up();
+	assert_ok(bus.ops->spi(bus.self, &frame, 1, NULL, soon()));
+	ck_assert_ptr_nonnull(strstr(script->logged, "channel B answered 0xfa to nothing; both channels"));
+	assert_ok(bus.ops->events(bus.self, &transfer, soon()));
+	SCRIPT_FEED(script, FTDI_A, 0x00);
+	SCRIPT_FEED(script, FTDI_B, 0x42);
+	script_wait(script);
+	assert_fails(NMHAL_E_PROTOCOL, "output event 66 came after the last one of a run",
+		bus.ops->spi(bus.self, &frame, 1, NULL, soon()));
+	expect_lost();
+	end();
+}
+END_TEST
+
 #define DELAY "11 09 00 30 00 00 00 00 30 00 00 00 00 81 87"
 
 START_TEST(an_input_that_waits_is_followed_by_delays_until_the_core_is_idle)
@@ -398,6 +460,7 @@ int main(void)
 		open_brings_up_both_channels_and_close_lets_go_of_them,
 		open_fails_with_a_board_that_is_silent_or_answers_wrong,
 		clocks_that_do_not_fit_are_refused,
+		the_default_time_is_enough_for_a_slow_spi_clock,
 		frames_go_out_in_shift_commands,
 		replies_are_the_data_phase,
 		answers_out_of_step_are_told,
@@ -405,6 +468,8 @@ int main(void)
 		a_reset_is_a_pulse_in_order,
 		streamed_events_have_catches_waiting,
 		more_outputs_than_catches_are_told,
+		a_core_that_does_not_answer_is_told,
+		outputs_that_come_between_runs_are_told,
 		an_input_that_waits_is_followed_by_delays_until_the_core_is_idle,
 		a_poll_that_shows_ack_is_out_of_step,
 		catches_are_dropped_before_an_input_that_waits,

@@ -68,7 +68,7 @@ START_TEST(sck_is_the_fastest_that_the_chip_follows)
 {
 	static const struct {
 		uint64_t clk_hz;
-		uint32_t sck_hz;
+		uint32_t spi_hz;
 		uint16_t divisor;
 	} cases[] = {
 		{120000000, 0, 0}, {119999999, 0, 1}, {60000000, 0, 1}, {50000000, 0, 2}, {1000000000, 0, 0},
@@ -77,15 +77,15 @@ START_TEST(sck_is_the_fastest_that_the_chip_follows)
 	};
 
 	for (size_t n = 0; n < sizeof(cases) / sizeof(*cases); n++)
-		ck_assert_uint_eq(mpsse_divisor(cases[n].clk_hz, cases[n].sck_hz), cases[n].divisor);
+		ck_assert_uint_eq(mpsse_divisor(cases[n].clk_hz, cases[n].spi_hz), cases[n].divisor);
 	for (uint64_t clk = 2000; clk < 200000000; clk += 1 + clk / 37) {
 		double steps = 1.0 + mpsse_divisor(clk, 0);
 
 		ck_assert(30e6 / steps <= (double)clk / 4);
 		ck_assert(steps < 2 || 30e6 / (steps - 1) > (double)clk / 4);
 	}
-	ck_assert_uint_eq(mpsse_sck_hz(0), 30000000);
-	ck_assert_uint_eq(mpsse_sck_hz(2), 10000000);
+	ck_assert_uint_eq(mpsse_spi_hz(0), 30000000);
+	ck_assert_uint_eq(mpsse_spi_hz(2), 10000000);
 }
 END_TEST
 

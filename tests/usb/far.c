@@ -192,6 +192,8 @@ static void control(struct far *far, struct far_urb *urb, enum far_kind kind)
 		complete(far, urb, 0);
 		return;
 	}
+	if (kind == FAR_CORRUPTED && !urb->length)
+		urb->setup[3] ^= 1u; /* of the value: there is nothing else */
 	moved = far->model.ops->control(far->model.self, urb->setup, urb->data, urb->length);
 	if (kind == FAR_DUPLICATED && moved >= 0)
 		moved = far->model.ops->control(far->model.self, urb->setup, urb->data, urb->length);

@@ -15,7 +15,7 @@ enum far_kind {
 	FAR_TIMEOUT,    /* never completes until it is discarded */
 	FAR_GONE,       /* the device leaves */
 	FAR_OVERFLOW,   /* -EOVERFLOW */
-	FAR_CORRUPTED,  /* a bit of the packet is wrong */
+	FAR_CORRUPTED,  /* a bit of the packet is wrong; of a control transfer without data, of its value */
 	FAR_DUPLICATED, /* the packet arrives twice */
 	FAR_LOST,       /* the packet does not arrive, and nobody says so */
 	FAR_DELAYED,    /* completes 20 ms late */

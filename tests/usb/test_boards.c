@@ -82,6 +82,47 @@ START_TEST(of_two_boards_the_serial_decides)
 }
 END_TEST
 
+START_TEST(boards_with_one_serial_are_told_apart_by_their_ports)
+{
+	const struct vftdi_params twin = {.serial = "SAME"};
+	struct nmhal_device_info info = {.struct_size = sizeof(info)};
+	nmhal_device_list *list = NULL;
+	nmhal_device *dev = NULL;
+
+	bed_plug(bed, &twin);
+	bed_plug(bed, &twin);
+	expect(nmhal_device_open(ctx, "ftdi:tinyodin,serial=SAME", NULL, &dev), NMHAL_E_NO_DEVICE);
+	ck_assert_msg(strstr(nmhal_last_error(), "open: 2 boards match; name one of ftdi:tinyodin,bus=1,port=") &&
+		strstr(nmhal_last_error(), "port=1") && strstr(nmhal_last_error(), "port=2"), "%s", nmhal_last_error());
+	expect(nmhal_enumerate(ctx, "ftdi", &list), NMHAL_OK);
+	ck_assert_uint_eq(nmhal_device_list_count(list), 2);
+	for (size_t n = 0; n < 2; n++) {
+		expect(nmhal_device_list_get(list, n, &info), NMHAL_OK);
+		expect(nmhal_device_open(ctx, info.uri, NULL, &dev), NMHAL_OK);
+		ck_assert_str_eq(bed_tell(bed, strstr(info.uri, ",port=1") ? 2 : 3, "drivers"), "0 0");
+		nmhal_device_unref(dev);
+	}
+	nmhal_device_list_free(list);
+	expect(nmhal_device_open(ctx, "ftdi:tinyodin,bus=1,port=9", NULL, &dev), NMHAL_E_NO_DEVICE);
+	ck_assert_msg(strstr(nmhal_last_error(), "no FTDI board with bus=1, port=9 on the USB (2 others)"), "%s",
+		nmhal_last_error());
+}
+END_TEST
+
+START_TEST(boards_of_the_other_kind_are_no_choice)
+{
+	const struct vftdi_params nmlink = {.product = "NMHAL nmlink uart", .serial = "U1"};
+	nmhal_device *dev = NULL;
+	unsigned board;
+
+	bed_plug(bed, &nmlink);
+	board = bed_plug(bed, NULL);
+	expect(nmhal_device_open(ctx, "ftdi:tinyodin", NULL, &dev), NMHAL_OK);
+	ck_assert_str_eq(bed_tell(bed, board, "drivers"), "0 0");
+	nmhal_device_unref(dev);
+}
+END_TEST
+
 START_TEST(a_foreign_ft2232h_is_left_alone)
 {
 	const struct vftdi_params foreign = {.manufacturer = "FTDI", .product = "Dual RS232-HS", .serial = "FT1"};
@@ -340,6 +381,8 @@ int main(void)
 	tcase_add_test(light, a_board_is_listed_and_opens_by_its_uri);
 	tcase_add_test(light, the_only_board_opens_without_a_uri);
 	tcase_add_test(light, of_two_boards_the_serial_decides);
+	tcase_add_test(light, boards_with_one_serial_are_told_apart_by_their_ports);
+	tcase_add_test(light, boards_of_the_other_kind_are_no_choice);
 	tcase_add_test(light, a_foreign_ft2232h_is_left_alone);
 	tcase_add_test(light, the_wrong_chip_is_refused);
 	tcase_add_test(light, a_board_is_held_by_one);
