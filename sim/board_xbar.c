@@ -280,7 +280,7 @@ static void describe(struct sim_board *board)
 	d->array = (struct nmlink_array_cap){(uint16_t)profile->tiles, (uint16_t)profile->rows,
 		(uint16_t)profile->cols, 1, NULL, 0};
 	d->weight = (struct nmlink_weight_cap){-profile->weight_max, profile->weight_max,
-		bits_of(profile->weight_max), 1, NULL, 0};
+		bits_of(profile->weight_max), 1, (uint16_t)xbar_tolerance(board->xbar), NULL, 0};
 	d->input = &board->input;
 	d->output = &board->output;
 	d->drive = &drive;
