@@ -100,7 +100,8 @@ static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_in
 		for (uint32_t o = 0; o < count; o++)
 			outputs[b * count + o] = (uint8_t)(10 * b + o);
 	}
-	return outcome(core);
+	core->board->call.poll(core);
+	return nmlink_core_aborted(core) ? NMLINK_EABORTED : outcome(core);
 }
 
 static enum nmlink_status set_neuron(struct nmlink_core *core, uint16_t tile, uint16_t index,

@@ -186,7 +186,8 @@ static void numbers_make_sense(struct run *run)
 		caps->array.pairs);
 	MUST(SOUND_CODES("WEIGHT", caps->weight));
 	EXPECT(caps->weight.tolerance <= caps->weight.max - caps->weight.min,
-		"WEIGHT: a tolerance of %u for codes %d..%d", caps->weight.tolerance, caps->weight.min, caps->weight.max);
+		"WEIGHT: a tolerance of %u for codes %d..%d", caps->weight.tolerance, caps->weight.min,
+		caps->weight.max);
 	if (caps->input_count) {
 		MUST(SOUND_CODES("INPUT", caps->input) && SOUND_CODES("OUTPUT", caps->output));
 		EXPECT(caps->input.max_batch > 0, "INPUT: a batch of 0 vectors");
