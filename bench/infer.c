@@ -14,7 +14,7 @@
 #include "sim/xbar_core.h"
 #include "sim/xbar_math.h"
 
-#define TIMED_PRODUCTS ((uint64_t)200000000) /* inputs times outputs times vectors of one measurement */
+#define TIMED_PRODUCTS ((uint64_t)50000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
 static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise|infer N";
@@ -200,7 +200,7 @@ static void measure(struct bench *bench, const struct row *row)
 	struct work *work = work_new(row, row->noise, row->threads, XBAR_SIMD_AVX2);
 	struct work *plain = work_new(row, row->noise, 1, XBAR_SIMD_OFF);
 	struct work *other = work_new(row, row->than ? row->than : "off", 1, XBAR_SIMD_AVX2);
-	struct bench_metric metric = {.name = row->name, .unit = "us", .goal = row->goal};
+	struct bench_metric metric = {.name = row->name, .unit = "us", .goal = row->goal, .wall = row->threads > 1};
 	uint64_t count = TIMED_PRODUCTS / ((uint64_t)row->size * row->size * row->batch) + 1;
 
 	bench_pair(&metric, run_model, work, row->than ? run_model : run_blas, other, count);
