@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the benchmarks share: clock, medians, pairs measured A B A B, one line per metric. */
+/* What the benchmarks share: clocks, pairs measured A B A B, one line per metric. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS 11u /* pairs of A and B; the medians are of these */
+#define BENCH_ROUNDS 31u /* pairs of A and B; what counts is the best of each */
 
 /* Goal of a ratio that is only printed. */
 #define BENCH_NO_GOAL 0.0
@@ -23,20 +23,22 @@ struct bench {
 struct bench_metric {
 	const char *name;
 	const char *unit;  /* "ns/call" */
-	double value;      /* median of A */
-	double ratio;      /* median of A / B over the pairs; 0: no yardstick */
+	double value;      /* best of A */
+	double ratio;      /* best of A / best of B; 0: no yardstick */
 	double goal;       /* highest good ratio, or BENCH_NO_GOAL */
 	const char *note;  /* what B is, or why it failed */
 	bool wrong;        /* the result differs from the reference */
+	bool wall;         /* time that passes is measured, because several threads work; else that of the caller's thread */
 };
 
 /* Work that is timed: does `count` units and returns how many it did, so that it cannot be optimised away. */
 typedef uint64_t (*bench_fn)(void *arg, uint64_t count);
 
 uint64_t bench_now_ns(void);
-/* Sorts values. */
-double bench_median(double *values, size_t count);
-/* Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. */
+/*
+ * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. Both do their best when
+ * nothing disturbs them; so choose `count` for 1 ms or so, which is less than a time slice of the system.
+ */
 void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count);
 void bench_print(struct bench *bench, const struct bench_metric *metric);
 /* Next number of a fixed pseudo-random sequence. */

@@ -14,7 +14,7 @@
 #include "sim/xbar_core.h"
 #include "sim/xbar_math.h"
 
-#define TIMED_PRODUCTS ((uint64_t)200000000) /* inputs times outputs times vectors of one measurement */
+#define TIMED_PRODUCTS ((uint64_t)50000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
 static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise|infer N";
@@ -200,7 +200,7 @@ static void measure(struct bench *bench, const struct row *row)
 	struct work *work = work_new(row, row->noise, row->threads, XBAR_SIMD_AVX2);
 	struct work *plain = work_new(row, row->noise, 1, XBAR_SIMD_OFF);
 	struct work *other = work_new(row, row->than ? row->than : "off", 1, XBAR_SIMD_AVX2);
-	struct bench_metric metric = {.name = row->name, .unit = "us", .goal = row->goal};
+	struct bench_metric metric = {.name = row->name, .unit = "us", .goal = row->goal, .wall = row->threads > 1};
 	uint64_t count = TIMED_PRODUCTS / ((uint64_t)row->size * row->size * row->batch) + 1;
 
 	bench_pair(&metric, run_model, work, row->than ? run_model : run_blas, other, count);
@@ -290,7 +290,7 @@ static void count_products(xbar_product_fn product, uint64_t count)
 	static const int32_t no_bias[XBAR_PANEL];
 	uint8_t *weights = memory((size_t)256 * XBAR_PANEL), *inputs = memory((size_t)32 * 256);
 	uint8_t *outputs = memory(sizeof(int32_t) * 32 * XBAR_PANEL), *clipped = memory(2 * 32);
-	struct xbar_product panel = {.weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256};
+	struct xbar_product panel = {.panels = 1, .weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256};
 
 	panel.vectors = 32;
 	panel.bias = no_bias;

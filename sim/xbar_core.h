@@ -24,9 +24,11 @@ enum xbar_form {
 	XBAR_FORMS,
 };
 
-/* Products of `vectors` inputs with one panel of weights. */
+/* Products of `vectors` inputs with `panels` panels of weights, one after the other; what is said below is of the first. */
 struct xbar_product {
+	unsigned panels;
 	const uint8_t *weights; /* [steps][XBAR_STEP_BYTES] as in struct xbar_plane */
+	size_t weight_stride;   /* bytes from panel to panel */
 	size_t steps; /* even */
 	const uint8_t *inputs;
 	size_t input_stride; /* bytes from vector to vector */
@@ -34,7 +36,7 @@ struct xbar_product {
 	const int32_t *bias; /* [XBAR_PANEL]: added to the sums */
 	/* The ADC (section "ADC"): */
 	const float *scale;  /* [XBAR_PANEL] */
-	const float *add;    /* [vectors][XBAR_PANEL], or one row for all vectors: add_stride 0 */
+	const float *add;    /* one row [XBAR_PANEL] for all vectors: add_stride 0; or, for one panel, [vectors][XBAR_PANEL] */
 	size_t add_stride;   /* floats from vector to vector */
 	int16_t low, high;   /* range of outputs */
 	uint8_t *outputs;    /* 16 codes of s8 or s16 */
@@ -42,8 +44,22 @@ struct xbar_product {
 	uint8_t *clipped;    /* 2 bytes of bits */
 	size_t clipped_stride;
 	/* or, instead of the ADC: */
-	int32_t *sums;       /* [vectors][XBAR_PANEL] */
+	int32_t *sums;       /* [vectors][XBAR_PANEL], and the next panel's follow */
 };
+
+static inline void xbar_next_panel(struct xbar_product *product, unsigned code_bytes)
+{
+	product->weights += product->weight_stride;
+	product->bias += XBAR_PANEL;
+	if (code_bytes) {
+		product->scale += XBAR_PANEL;
+		product->add += XBAR_PANEL;
+		product->outputs += (size_t)XBAR_PANEL * code_bytes;
+		product->clipped += XBAR_PANEL / 8;
+	} else {
+		product->sums += product->vectors * XBAR_PANEL;
+	}
+}
 
 /* What is added before the ADC of one panel: noise and offset. */
 struct xbar_noise {

@@ -22,13 +22,16 @@ struct job {
 	uint8_t *outputs_at;      /* outputs of the whole batch */
 	xbar_product_fn multiply;
 	unsigned code_bytes;      /* of an output */
+	unsigned panel, panels;   /* that have outputs */
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
 	struct xbar_product product;
 };
 
+/* Panels that a thread takes at a time: their outputs fill a line of the cache or two, which no other thread writes. */
+#define PART_PANELS 4u
+
 /* What a panel needs beside its weights, on the stack of the thread that computes it. */
 struct panel {
-	int32_t bias[XBAR_PANEL];
 	float add[XBAR_CHUNK * XBAR_PANEL];
 	int32_t variance[XBAR_CHUNK * XBAR_PANEL];
 	uint8_t codes[XBAR_CHUNK * XBAR_PANEL * 2];
@@ -49,46 +52,56 @@ static size_t input_stride(const struct job *job)
 	return (size_t)(job->end - job->first) * (job->codes ? 1 : 2);
 }
 
-/* False when an input is out of range. */
-static bool load_vector(const struct job *job, size_t vector)
+/* Bytes of a vector before and after its inputs, which fill the groups of the first and the last one. */
+static void pad(const struct job *job, uint8_t *vector, size_t bytes, int value)
+{
+	size_t before = (job->input - job->first) * bytes, after = (job->end - job->input - job->inputs) * bytes;
+
+	if (before)
+		memset(vector, value, before);
+	if (after)
+		memset(vector + before + job->inputs * bytes, value, after);
+}
+
+/* `vectors` without padding between them, or one. False when an input is out of range. */
+static bool load_inputs(const struct job *job, size_t vector, size_t vectors)
 {
 	const struct xbar_kernel *kernel = job->xbar->kernel;
 	const int8_t *inputs = job->inference->inputs + (job->chunk + vector) * job->inputs;
 	uint8_t *to = job->xbar->inputs + vector * input_stride(job);
-	unsigned before = job->input - job->first, after = job->end - job->input - job->inputs;
-	size_t bytes = job->codes ? 1 : 2;
+	size_t count = vectors * job->inputs, bytes = job->codes ? 1 : 2;
 
-	memset(to, job->codes ? XBAR_OFFSET : 0, before * bytes);
-	memset(to + (before + job->inputs) * bytes, job->codes ? XBAR_OFFSET : 0, after * bytes);
+	pad(job, to, bytes, job->codes ? XBAR_OFFSET : 0);
+	to += (job->input - job->first) * bytes;
 	if (job->codes)
-		return kernel->load_codes(inputs, job->inputs, to + before);
-	return kernel->load_wide(inputs, job->inputs, xbar_input_max(job->xbar),
-				 (int16_t *)(void *)(to + before * bytes));
+		return kernel->load_codes(inputs, count, to);
+	return kernel->load_wide(inputs, count, xbar_input_max(job->xbar), (int16_t *)(void *)to);
 }
 
-static void load_squares(const struct job *job, size_t vector)
+/* The same for the product of variances. */
+static void load_squares(const struct job *job, size_t vector, size_t vectors)
 {
 	const struct xbar_kernel *kernel = job->xbar->kernel;
 	const int8_t *inputs = job->inference->inputs + (job->chunk + vector) * job->inputs;
 	uint8_t *to = job->xbar->squares + vector * (job->end - job->first);
-	unsigned before = job->input - job->first, after = job->end - job->input - job->inputs;
 
-	memset(to, 0, before);
-	memset(to + before + job->inputs, 0, after);
+	pad(job, to, 1, 0);
+	to += job->input - job->first;
 	if (job->inference->bit_serial)
-		kernel->load_magnitudes(inputs, job->inputs, to + before);
+		kernel->load_magnitudes(inputs, vectors * job->inputs, to);
 	else
-		kernel->load_squares(inputs, job->inputs, square_shift(job), to + before);
+		kernel->load_squares(inputs, vectors * job->inputs, square_shift(job), to);
 }
 
 static bool load_chunk(const struct job *job)
 {
+	size_t at_once = job->end - job->first == job->inputs ? job->vectors : 1;
 	bool good = true;
 
-	for (size_t vector = 0; vector < job->vectors; vector++) {
-		good = load_vector(job, vector) && good;
+	for (size_t vector = 0; vector < job->vectors; vector += at_once) {
+		good = load_inputs(job, vector, at_once) && good;
 		if (job->variances)
-			load_squares(job, vector);
+			load_squares(job, vector, at_once);
 	}
 	return good;
 }
@@ -103,9 +116,12 @@ static const uint8_t *panel_of(const struct job *job, const struct xbar_plane *p
 	return plane->data + (number * plane_inputs + job->first) * XBAR_PANEL * (wide ? 2 : 1);
 }
 
-static const int32_t no_bias[XBAR_PANEL];
+static const int32_t no_bias[XBAR_LINES_MAX];
 
-/* What takes back what XBAR_OFFSET adds to the sums: kept for all inputs, else computed. */
+/*
+ * What takes back what XBAR_OFFSET adds to the sums of the product's panels, from number `number` on: kept for all
+ * inputs, else computed into bias[panels][XBAR_PANEL].
+ */
 static const int32_t *bias_of(const struct job *job, const struct xbar_product *product, unsigned number, int32_t *bias)
 {
 	struct xbar_product sum = *product;
@@ -119,7 +135,7 @@ static const int32_t *bias_of(const struct job *job, const struct xbar_product *
 	sum.bias = no_bias;
 	sum.sums = bias;
 	job->xbar->kernel->sums(&sum);
-	for (unsigned n = 0; n < XBAR_PANEL; n++)
+	for (unsigned n = 0; n < product->panels * XBAR_PANEL; n++)
 		bias[n] = -bias[n];
 	return bias;
 }
@@ -143,6 +159,7 @@ static void add_noise(const struct job *job, unsigned number, int32_t *variance,
 	if (job->variances) {
 		int exponent = xbar->tiles[tile].variance_exponent + (int)square_shift(job);
 		struct xbar_product sum = {
+			.panels = 1,
 			.weights = panel_of(job, job->variances, number, false),
 			.steps = (job->end - job->first) / 4u,
 			.inputs = xbar->squares,
@@ -185,6 +202,7 @@ static struct xbar_product common_product(const struct job *job)
 	const struct xbar *xbar = job->xbar;
 
 	return (struct xbar_product){
+		.weight_stride = (size_t)xbar_plane_inputs(xbar, job->direction) * XBAR_PANEL * (job->codes ? 1 : 2),
 		.steps = (job->end - job->first) / (job->codes ? 4u : 2u),
 		.inputs = xbar->inputs,
 		.input_stride = input_stride(job),
@@ -197,35 +215,82 @@ static struct xbar_product common_product(const struct job *job)
 	};
 }
 
-static void compute_panel(const struct job *job, unsigned number)
+/* The product of some panels, from number `number` on; without noise, and without a place for the outputs. */
+static struct xbar_product product_of(const struct job *job, unsigned number, unsigned panels, int32_t *bias)
 {
 	const struct xbar_tile *tile = &job->xbar->tiles[job->inference->region.tile];
-	unsigned bytes = job->code_bytes, output = number * XBAR_PANEL - job->output;
-	bool whole = number * XBAR_PANEL >= job->output && output + XBAR_PANEL <= job->outputs && output % 8 == 0;
-	size_t at = (size_t)number * XBAR_PANEL;
 	struct xbar_product product = job->product;
-	struct panel panel;
+	size_t at = (size_t)number * XBAR_PANEL;
 
+	product.panels = panels;
 	product.weights = panel_of(job, job->weights, number, !job->codes);
-	product.bias = bias_of(job, &product, number, panel.bias);
+	product.bias = bias_of(job, &product, number, bias);
 	product.scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction] + at;
 	product.add = tile->offset[job->direction] + at;
+	return product;
+}
+
+/* All outputs of the panel are wanted, and their bits fill bytes. */
+static bool is_whole(const struct job *job, unsigned number)
+{
+	unsigned output = number * XBAR_PANEL - job->output;
+
+	return number * XBAR_PANEL >= job->output && output + XBAR_PANEL <= job->outputs && output % 8 == 0;
+}
+
+/* The outputs of whole panels go straight to their places. */
+static void place(const struct job *job, unsigned number, struct xbar_product *product)
+{
+	unsigned output = number * XBAR_PANEL - job->output;
+
+	product->outputs = job->outputs_at + job->chunk * product->output_stride + output * job->code_bytes;
+	product->clipped = job->inference->clipped + job->chunk * product->clipped_stride + output / 8;
+}
+
+/* A panel that has noise, or is not whole. */
+static void compute_panel(const struct job *job, unsigned number)
+{
+	int32_t bias[XBAR_PANEL];
+	struct xbar_product product = product_of(job, number, 1, bias);
+	struct panel panel;
+
 	if (job->noisy) {
 		add_noise(job, number, panel.variance, panel.add);
 		product.add = panel.add;
 	}
-	if (whole) {
-		product.outputs = job->outputs_at + job->chunk * product.output_stride + output * bytes;
-		product.clipped = job->inference->clipped + job->chunk * product.clipped_stride + output / 8;
+	if (is_whole(job, number)) {
+		place(job, number, &product);
 		job->multiply(&product);
 		return;
 	}
 	product.outputs = panel.codes;
-	product.output_stride = (size_t)XBAR_PANEL * bytes;
+	product.output_stride = (size_t)XBAR_PANEL * job->code_bytes;
 	product.clipped = panel.clipped;
-	product.clipped_stride = 2;
+	product.clipped_stride = XBAR_PANEL / 8;
 	job->multiply(&product);
-	scatter(job, number, &panel, bytes);
+	scatter(job, number, &panel, job->code_bytes);
+}
+
+/* Panels number..end - 1. */
+static void compute_panels(const struct job *job, unsigned number, unsigned end)
+{
+	int32_t bias[XBAR_LINES_MAX];
+
+	while (number < end) {
+		unsigned panels = 0;
+
+		while (!job->noisy && number + panels < end && is_whole(job, number + panels))
+			panels++;
+		if (panels) {
+			struct xbar_product product = product_of(job, number, panels, bias);
+
+			place(job, number, &product);
+			job->multiply(&product);
+			number += panels;
+		} else {
+			compute_panel(job, number++);
+		}
+	}
 }
 
 /* ---- the batch --------------------------------------------------------------------------------------------------- */
@@ -233,8 +298,9 @@ static void compute_panel(const struct job *job, unsigned number)
 static void compute_part(void *arg, unsigned part)
 {
 	const struct job *job = arg;
+	unsigned first = part * PART_PANELS, left = job->panels - first;
 
-	compute_panel(job, job->output / XBAR_PANEL + part);
+	compute_panels(job, job->panel + first, job->panel + first + (left < PART_PANELS ? left : PART_PANELS));
 }
 
 /* Panels that share a byte of bits, when outputs do not begin with one, stay in order. */
@@ -247,19 +313,17 @@ static bool worth_threads(const struct job *job)
 
 static void compute_chunk(struct job *job)
 {
-	unsigned panels = (job->output + job->outputs - 1) / XBAR_PANEL - job->output / XBAR_PANEL + 1;
 	struct xbar *xbar = job->xbar;
 
 	if (worth_threads(job)) {
 		if (!xbar->pool)
 			xbar->pool = xbar_pool_new(xbar->options.threads);
 		if (xbar->pool) {
-			xbar_pool_run(xbar->pool, compute_part, job, panels);
+			xbar_pool_run(xbar->pool, compute_part, job, (job->panels + PART_PANELS - 1) / PART_PANELS);
 			return;
 		}
 	}
-	for (unsigned part = 0; part < panels; part++)
-		compute_part(job, part);
+	compute_panels(job, job->panel, job->panel + job->panels);
 }
 
 static xbar_product_fn choose_product(const struct xbar *xbar, bool codes)
@@ -288,6 +352,8 @@ static struct job job_of(struct xbar *xbar, const struct xbar_inference *inferen
 	};
 
 	job.multiply = choose_product(xbar, job.codes);
+	job.panel = job.output / XBAR_PANEL;
+	job.panels = (job.output + job.outputs - 1) / XBAR_PANEL - job.panel + 1;
 	job.first = job.input / XBAR_INPUTS * XBAR_INPUTS;
 	job.end = xbar_padded(job.input + job.inputs, XBAR_INPUTS);
 	job.weights = xbar_plane_of(xbar, region->tile, job.direction, job.codes ? XBAR_OF_CODES : XBAR_OF_QUANTA);

@@ -46,7 +46,7 @@ static void convert(const struct xbar_product *product, size_t vector, const int
 	product->clipped[vector * product->clipped_stride + 1] = (uint8_t)(clipped >> 8);
 }
 
-static void multiply(const struct xbar_product *product, bool wide, unsigned bytes)
+static void multiply_panel(const struct xbar_product *product, bool wide, unsigned bytes)
 {
 	for (size_t vector = 0; vector < product->vectors; vector++) {
 		const uint8_t *inputs = product->inputs + vector * product->input_stride;
@@ -63,6 +63,14 @@ static void multiply(const struct xbar_product *product, bool wide, unsigned byt
 		if (bytes)
 			convert(product, vector, sums, bytes);
 	}
+}
+
+static void multiply(const struct xbar_product *product, bool wide, unsigned bytes)
+{
+	struct xbar_product own = *product;
+
+	for (unsigned panel = 0; panel < product->panels; panel++, xbar_next_panel(&own, bytes))
+		multiply_panel(&own, wide, bytes);
 }
 
 static void codes_s8(const struct xbar_product *product)
