@@ -322,9 +322,9 @@ START_TEST(an_overrun_is_told_and_mended)
 
 	random_codes(3, codes, ROWS * COLS);
 	bed_tell(bed, board, "overrun");
-	expect(program_rows(dev, codes, FEW_ROWS, NMHAL_PROGRAM_VERIFY, 2000), NMHAL_E_OVERRUN);
+	expect(program_rows(dev, codes, FEW_ROWS, NMHAL_PROGRAM_VERIFY, 10000), NMHAL_E_OVERRUN);
 	ck_assert_msg(strstr(nmhal_last_error(), "the FT2232H lost bytes (overrun)"), "%s", nmhal_last_error());
-	expect(program_rows(dev, codes, FEW_ROWS, NMHAL_PROGRAM_VERIFY, 2000), NMHAL_OK);
+	expect(program_rows(dev, codes, FEW_ROWS, NMHAL_PROGRAM_VERIFY, 10000), NMHAL_OK);
 	check_chip(bed, board, codes, FEW_ROWS);
 	nmhal_device_unref(dev);
 }
