@@ -156,22 +156,20 @@ int ftdi_bus_ready(struct ftdi_bus *bus, int64_t deadline_ns, const char *what)
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
-/* Leaves the pins as inputs, where the pull-downs of the board hold them, and frees. */
-static void abandon(struct ftdi_bus *bus)
+/* Leaves the pins as inputs, where the pull-downs of the board hold them, and frees. gone: there are none any more. */
+static void abandon(struct ftdi_bus *bus, bool gone)
 {
 	int64_t deadline_ns = nmhal_now_ns() + FTDI_STOP_NS;
-	int status = ftdi_bus_stop(bus, &bus->a);
+	int status = ftdi_bus_stop(bus, &bus->a), stopped = ftdi_bus_stop(bus, &bus->b);
 
-	if (status == NMHAL_OK)
-		status = ftdi_bus_stop(bus, &bus->b);
-	if (status != NMHAL_OK) {
+	/* A channel that fails does not keep the other one's pins driven. */
+	for (int channel = FTDI_A; channel < FTDI_CHANNELS && !gone; channel++)
+		(void)ftdi_bus_control(bus, (enum ftdi_channel)channel, FTDI_SET_BITMODE, FTDI_MODE_RESET, deadline_ns);
+	if (status != NMHAL_OK || stopped != NMHAL_OK) {
 		/* The transfers still own their memory. */
-		nmhal_host_log(bus->host, NMHAL_LOG_WARN, "close: %s; memory is not freed", nmhal_last_error());
+		nmhal_host_log(bus->host, NMHAL_LOG_WARN, "close: USB transfers do not end; memory is not freed");
 		return;
 	}
-	for (int channel = FTDI_A; channel < FTDI_CHANNELS && status == NMHAL_OK; channel++)
-		status = ftdi_bus_control(bus, (enum ftdi_channel)channel, FTDI_SET_BITMODE, FTDI_MODE_RESET,
-			deadline_ns);
 	ftdi_pipe_close(&bus->a);
 	ftdi_pipe_close(&bus->b);
 	free(bus);
@@ -182,7 +180,7 @@ static void bus_close(void *self)
 	struct ftdi_bus *bus = self;
 	struct ftdi_port port = bus->port;
 
-	abandon(bus);
+	abandon(bus, false);
 	port.ops->close(port.self);
 }
 
@@ -344,7 +342,7 @@ int ftdi_bus_open(struct nmhal_host *host, const struct ftdi_port *port, const s
 	if (status == NMHAL_OK)
 		status = bring_up(bus, deadline_ns);
 	if (status != NMHAL_OK) {
-		abandon(bus);
+		abandon(bus, status == NMHAL_E_GONE);
 		return status;
 	}
 	*out = (struct nmhal_bus){&bus_ops, bus};

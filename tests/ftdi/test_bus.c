@@ -104,6 +104,16 @@ START_TEST(open_brings_up_both_channels_and_close_lets_go_of_them)
 }
 END_TEST
 
+START_TEST(close_lets_go_of_channel_b_when_a_fails)
+{
+	begin();
+	script->control_status = NMHAL_E_IO;
+	bus.ops->close(bus.self);
+	ck_assert_str_eq(script->controls, "A11=0000 B11=0000 ");
+	script_free(script);
+}
+END_TEST
+
 START_TEST(open_fails_with_a_board_that_is_silent_or_answers_wrong)
 {
 	script = script_new();
@@ -121,10 +131,13 @@ START_TEST(open_fails_with_a_board_that_is_silent_or_answers_wrong)
 		feed_bring_up();
 		script->fail_at = number;
 		script->fail_status = NMHAL_E_GONE;
-		if (open_bus() == NMHAL_OK) /* the last transfers complete later */
+		if (open_bus() == NMHAL_OK) { /* the last transfers complete later */
 			bus.ops->close(bus.self);
-		else
+		} else {
 			ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "unplugged"));
+			/* The board is gone: no request, whose failure would be the sentence then. */
+			ck_assert_ptr_null(strstr(script->controls, "A11=0000 B11=0000 "));
+		}
 		script_free(script);
 	}
 }
@@ -458,6 +471,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		open_brings_up_both_channels_and_close_lets_go_of_them,
+		close_lets_go_of_channel_b_when_a_fails,
 		open_fails_with_a_board_that_is_silent_or_answers_wrong,
 		clocks_that_do_not_fit_are_refused,
 		the_default_time_is_enough_for_a_slow_spi_clock,
