@@ -250,14 +250,18 @@ static bool settle(struct ftdi_bus *bus)
 static int bus_reset(void *self, int64_t deadline_ns)
 {
 	struct ftdi_bus *bus = self;
+	int status = ftdi_pipe_check(&bus->a, "reset");
 	const char *why;
 
-	if (ftdi_pipe_check(&bus->a, "reset") != NMHAL_OK || ftdi_pipe_check(&bus->b, "reset") != NMHAL_OK)
+	if (status == NMHAL_OK)
+		status = ftdi_pipe_check(&bus->b, "reset");
+	if (status == NMHAL_E_GONE)
+		return ftdi_bus_end(bus, status);
+	if (status != NMHAL_OK)
 		bus->lost = true;
 	/* Events under way may take long, or for ever; outputs under way must not turn up in the next run. */
 	if (!bus->lost && !bus->flowing && settle(bus)) {
-		int status = pulse(bus, deadline_ns);
-
+		status = pulse(bus, deadline_ns);
 		if (status == NMHAL_OK || status == NMHAL_E_GONE)
 			return ftdi_bus_end(bus, status);
 		bus->lost = true;

@@ -302,6 +302,21 @@ START_TEST(a_reset_is_a_pulse_in_order)
 }
 END_TEST
 
+START_TEST(a_board_that_is_gone_is_not_restarted)
+{
+	static const uint64_t frame = 1;
+
+	begin();
+	script->fail_at = script->completions;
+	script->fail_status = NMHAL_E_GONE;
+	assert_fails(NMHAL_E_GONE, "spi: channel A: unplugged", bus.ops->spi(bus.self, &frame, 1, NULL, soon()));
+	assert_fails(NMHAL_E_GONE, "reset: channel A: unplugged", bus.ops->reset(bus.self, soon()));
+	ck_assert_str_eq(script->controls, "");
+	ck_assert_str_eq(script->logged, "");
+	end();
+}
+END_TEST
+
 static struct nmhal_bus_out out[1024];
 
 static struct nmhal_bus_transfer one_input(const struct nmhal_bus_in *in)
@@ -480,6 +495,7 @@ int main(void)
 		answers_out_of_step_are_told,
 		bytes_that_nothing_asked_for_are_told,
 		a_reset_is_a_pulse_in_order,
+		a_board_that_is_gone_is_not_restarted,
 		streamed_events_have_catches_waiting,
 		more_outputs_than_catches_are_told,
 		a_core_that_does_not_answer_is_told,
