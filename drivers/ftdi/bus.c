@@ -156,22 +156,20 @@ int ftdi_bus_ready(struct ftdi_bus *bus, int64_t deadline_ns, const char *what)
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
-/* Leaves the pins as inputs, where the pull-downs of the board hold them, and frees. */
-static void abandon(struct ftdi_bus *bus)
+/* Leaves the pins as inputs, where the pull-downs of the board hold them, and frees. gone: there are none any more. */
+static void abandon(struct ftdi_bus *bus, bool gone)
 {
 	int64_t deadline_ns = nmhal_now_ns() + FTDI_STOP_NS;
-	int status = ftdi_bus_stop(bus, &bus->a);
+	int status = ftdi_bus_stop(bus, &bus->a), stopped = ftdi_bus_stop(bus, &bus->b);
 
-	if (status == NMHAL_OK)
-		status = ftdi_bus_stop(bus, &bus->b);
-	if (status != NMHAL_OK) {
+	/* A channel that fails does not keep the other one's pins driven. */
+	for (int channel = FTDI_A; channel < FTDI_CHANNELS && !gone; channel++)
+		(void)ftdi_bus_control(bus, (enum ftdi_channel)channel, FTDI_SET_BITMODE, FTDI_MODE_RESET, deadline_ns);
+	if (status != NMHAL_OK || stopped != NMHAL_OK) {
 		/* The transfers still own their memory. */
-		nmhal_host_log(bus->host, NMHAL_LOG_WARN, "close: %s; memory is not freed", nmhal_last_error());
+		nmhal_host_log(bus->host, NMHAL_LOG_WARN, "close: USB transfers do not end; memory is not freed");
 		return;
 	}
-	for (int channel = FTDI_A; channel < FTDI_CHANNELS && status == NMHAL_OK; channel++)
-		status = ftdi_bus_control(bus, (enum ftdi_channel)channel, FTDI_SET_BITMODE, FTDI_MODE_RESET,
-			deadline_ns);
 	ftdi_pipe_close(&bus->a);
 	ftdi_pipe_close(&bus->b);
 	free(bus);
@@ -182,7 +180,7 @@ static void bus_close(void *self)
 	struct ftdi_bus *bus = self;
 	struct ftdi_port port = bus->port;
 
-	abandon(bus);
+	abandon(bus, false);
 	port.ops->close(port.self);
 }
 
@@ -252,14 +250,18 @@ static bool settle(struct ftdi_bus *bus)
 static int bus_reset(void *self, int64_t deadline_ns)
 {
 	struct ftdi_bus *bus = self;
+	int status = ftdi_pipe_check(&bus->a, "reset");
 	const char *why;
 
-	if (ftdi_pipe_check(&bus->a, "reset") != NMHAL_OK || ftdi_pipe_check(&bus->b, "reset") != NMHAL_OK)
+	if (status == NMHAL_OK)
+		status = ftdi_pipe_check(&bus->b, "reset");
+	if (status == NMHAL_E_GONE)
+		return ftdi_bus_end(bus, status);
+	if (status != NMHAL_OK)
 		bus->lost = true;
 	/* Events under way may take long, or for ever; outputs under way must not turn up in the next run. */
 	if (!bus->lost && !bus->flowing && settle(bus)) {
-		int status = pulse(bus, deadline_ns);
-
+		status = pulse(bus, deadline_ns);
 		if (status == NMHAL_OK || status == NMHAL_E_GONE)
 			return ftdi_bus_end(bus, status);
 		bus->lost = true;
@@ -344,7 +346,7 @@ int ftdi_bus_open(struct nmhal_host *host, const struct ftdi_port *port, const s
 	if (status == NMHAL_OK)
 		status = bring_up(bus, deadline_ns);
 	if (status != NMHAL_OK) {
-		abandon(bus);
+		abandon(bus, status == NMHAL_E_GONE);
 		return status;
 	}
 	*out = (struct nmhal_bus){&bus_ops, bus};

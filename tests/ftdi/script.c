@@ -17,7 +17,7 @@ static int control(void *self, enum ftdi_channel channel, enum ftdi_request requ
 	(void)deadline_ns;
 	snprintf(script->controls + used, sizeof(script->controls) - used, "%c%d=%04x ", 'A' + (int)channel,
 		(int)request, value);
-	return NMHAL_OK;
+	return script->control_status;
 }
 
 static int alloc(void *self, struct ftdi_transfer *transfer, size_t size)

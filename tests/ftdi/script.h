@@ -27,6 +27,7 @@ struct script {
 	size_t refuse_at; /* the submit that returns refuse_status; SIZE_MAX: none */
 	int refuse_status;
 	bool hold_out;    /* OUT transfers do not complete */
+	int control_status; /* of every control request */
 
 	/* What happened. */
 	size_t submits, completions, cancels, busy;

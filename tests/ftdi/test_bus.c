@@ -104,6 +104,16 @@ START_TEST(open_brings_up_both_channels_and_close_lets_go_of_them)
 }
 END_TEST
 
+START_TEST(close_lets_go_of_channel_b_when_a_fails)
+{
+	begin();
+	script->control_status = NMHAL_E_IO;
+	bus.ops->close(bus.self);
+	ck_assert_str_eq(script->controls, "A11=0000 B11=0000 ");
+	script_free(script);
+}
+END_TEST
+
 START_TEST(open_fails_with_a_board_that_is_silent_or_answers_wrong)
 {
 	script = script_new();
@@ -121,10 +131,13 @@ START_TEST(open_fails_with_a_board_that_is_silent_or_answers_wrong)
 		feed_bring_up();
 		script->fail_at = number;
 		script->fail_status = NMHAL_E_GONE;
-		if (open_bus() == NMHAL_OK) /* the last transfers complete later */
+		if (open_bus() == NMHAL_OK) { /* the last transfers complete later */
 			bus.ops->close(bus.self);
-		else
+		} else {
 			ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "unplugged"));
+			/* The board is gone: no request, whose failure would be the sentence then. */
+			ck_assert_ptr_null(strstr(script->controls, "A11=0000 B11=0000 "));
+		}
 		script_free(script);
 	}
 }
@@ -285,6 +298,21 @@ START_TEST(a_reset_is_a_pulse_in_order)
 	assert_ok(bus.ops->reset(bus.self, soon()));
 	ck_assert_str_eq(script->controls, RESTART("A") RESTART("B"));
 	ck_assert_ptr_nonnull(strstr(script->logged, "both channels are restarted"));
+	end();
+}
+END_TEST
+
+START_TEST(a_board_that_is_gone_is_not_restarted)
+{
+	static const uint64_t frame = 1;
+
+	begin();
+	script->fail_at = script->completions;
+	script->fail_status = NMHAL_E_GONE;
+	assert_fails(NMHAL_E_GONE, "spi: channel A: unplugged", bus.ops->spi(bus.self, &frame, 1, NULL, soon()));
+	assert_fails(NMHAL_E_GONE, "reset: channel A: unplugged", bus.ops->reset(bus.self, soon()));
+	ck_assert_str_eq(script->controls, "");
+	ck_assert_str_eq(script->logged, "");
 	end();
 }
 END_TEST
@@ -458,6 +486,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		open_brings_up_both_channels_and_close_lets_go_of_them,
+		close_lets_go_of_channel_b_when_a_fails,
 		open_fails_with_a_board_that_is_silent_or_answers_wrong,
 		clocks_that_do_not_fit_are_refused,
 		the_default_time_is_enough_for_a_slow_spi_clock,
@@ -466,6 +495,7 @@ int main(void)
 		answers_out_of_step_are_told,
 		bytes_that_nothing_asked_for_are_told,
 		a_reset_is_a_pulse_in_order,
+		a_board_that_is_gone_is_not_restarted,
 		streamed_events_have_catches_waiting,
 		more_outputs_than_catches_are_told,
 		a_core_that_does_not_answer_is_told,

@@ -64,7 +64,7 @@ struct serial_board;
 struct sim_board;
 struct vftdi;
 struct vftdi_params;
-/* tell: count, counters, clock on|off, memory FILE (vusbd.h). Progress: address events taken. */
+/* tell: count, counters, clock on|off, overrun, memory FILE (vusbd.h). Progress: address events taken. */
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model);
 /* The same with a board at 115,200 baud, or on the FIFO, instead of the chip; it owns the board. NULL: an echo, which
  * takes hold on|off and stale SIZE too. */

@@ -18,11 +18,14 @@
 #define VENDOR_OUT  0x40u /* of a setup packet, and two requests */
 #define RESET       0u
 #define SET_BITMODE 11u
+#define LINE_STATUS 1u    /* byte of an IN packet */
+#define OVERRUN     0x02u
 
 struct module {
 	struct vftdi *dev;
 	struct serial_board *board; /* NULL: the echo, if anything */
 	bool hold; /* the echo takes nothing */
+	bool overrun; /* the next IN packet says so */
 	size_t head, count;
 	uint8_t bytes[ECHO_SIZE];
 };
@@ -86,8 +89,13 @@ static int ftdi_out(void *self, unsigned endpoint, const uint8_t *data, size_t s
 
 static int ftdi_in(void *self, unsigned endpoint, uint8_t packet[MODEL_PACKET], uint64_t now_us, uint64_t *again_us)
 {
-	size_t size = vftdi_in(dev_of(self), endpoint, packet, MODEL_PACKET, now_us, again_us);
+	struct module *module = self;
+	size_t size = vftdi_in(module->dev, endpoint, packet, MODEL_PACKET, now_us, again_us);
 
+	if (size && module->overrun) {
+		packet[LINE_STATUS] |= OVERRUN;
+		module->overrun = false;
+	}
 	return size ? (int)size : MODEL_NAK;
 }
 
@@ -188,6 +196,8 @@ static int ftdi_tell(void *self, const char *text, char *reply, size_t size)
 		vftdi_stop_clock(dev_of(self), !strcmp(text + 6, "off"));
 	else if (!strncmp(text, "hold ", 5))
 		((struct module *)self)->hold = !strcmp(text + 5, "on");
+	else if (!strcmp(text, "overrun"))
+		((struct module *)self)->overrun = true;
 	else if (!strncmp(text, "stale ", 6))
 		echo_say(self, strtoul(text + 6, NULL, 10));
 	else

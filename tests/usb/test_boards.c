@@ -315,6 +315,21 @@ START_TEST(close_ends_a_hung_wait)
 }
 END_TEST
 
+START_TEST(an_overrun_is_told_and_mended)
+{
+	unsigned board = bed_plug(bed, NULL);
+	nmhal_device *dev = open_board(ctx, board);
+
+	random_codes(3, codes, ROWS * COLS);
+	bed_tell(bed, board, "overrun");
+	expect(program_rows(dev, codes, FEW_ROWS, NMHAL_PROGRAM_VERIFY, 10000), NMHAL_E_OVERRUN);
+	ck_assert_msg(strstr(nmhal_last_error(), "the FT2232H lost bytes (overrun)"), "%s", nmhal_last_error());
+	expect(program_rows(dev, codes, FEW_ROWS, NMHAL_PROGRAM_VERIFY, 10000), NMHAL_OK);
+	check_chip(bed, board, codes, FEW_ROWS);
+	nmhal_device_unref(dev);
+}
+END_TEST
+
 /* ---- leaving ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(an_idle_board_leaves_and_comes_back)
@@ -388,6 +403,7 @@ int main(void)
 	tcase_add_test(light, a_board_is_held_by_one);
 	tcase_add_test(light, a_core_that_never_acknowledges_hangs_nobody);
 	tcase_add_test(light, close_ends_a_hung_wait);
+	tcase_add_test(light, an_overrun_is_told_and_mended);
 	tcase_add_test(light, an_idle_board_leaves_and_comes_back);
 	tcase_add_test(some, weights_arrive_and_read_back);
 	tcase_add_loop_test(some, runs_are_those_of_the_emulator, 0, 3);

@@ -96,11 +96,13 @@ class Foreign(unittest.TestCase):
     def test_programming_all_weights(self):
         values = random_weights(1)
         npy(self.folder / "weights.npy", values)
-        nothing, _ = self.cost(PROBE, "-u", URI, "info")
+        nothing, none = self.cost(PROBE, "-u", URI, "info")
         for verify, least in ((False, 99.0), (True, 95.0)):
             extra, wire = self.least_cost(nothing, *PROGRAM, self.folder / "weights.npy", *["--verify"] * verify)
             self.assertEqual(self.memory()[1], synapse_bytes(values))
             self.assertEqual(bytes(wire.chip.synapses), synapse_bytes(values))
+            frames = sum(wire.chip.frames.values()) - sum(none.chip.frames.values())
+            self.assertEqual(extra["sck"], 40 * frames)  # no idle clock between them
             sck_eff = 100 * (1 + verify) * FLOOR_SCK / extra["sck"]
             byte_eff = 100 * (1 + verify) * FLOOR_SCK / 8 / extra["out_bytes"]
             seconds = max(extra["microframes"] * 125e-6, extra["sck"] / SCK_HZ) + extra["round_trips"] * ROUND_TRIP_S
@@ -108,7 +110,8 @@ class Foreign(unittest.TestCase):
             ROWS.append(("program 65,536" + ", verify" * verify, extra["sck"], extra["out_bytes"],
                          extra["out_transfers"], extra["round_trips"],
                          f"sck_eff {sck_eff:.2f} %, byte_eff {byte_eff:.2f} %, modelled {100 * limit / seconds:.1f} % "
-                         "of the limit"))
+                         f"of the limit; {extra['controls']} controls, {extra['status_packets']} status-only IN "
+                         f"packets; {nothing['out_transfers']} OUT URBs of open and close"))
             self.assertGreaterEqual(sck_eff, least)
             self.assertGreaterEqual(byte_eff, least)
             self.assertLessEqual(extra["out_transfers"], 12 * (1 + verify))
@@ -162,6 +165,13 @@ class Foreign(unittest.TestCase):
         self.assertGreater(extra["events_in"], 10000)  # marks are events too
         self.assertLessEqual(extra["out_bytes"], 11.1 * extra["events_in"] + 10.1 * extra["events_out"] + 8192)
         self.assertLessEqual(extra["round_trips"], 2)
+
+    def test_strict_events(self):
+        run = EVENTS, f"{URI},strict=1", 1, 100
+        nothing, (counters, _) = self.cost(*run, 0)[0], self.cost(*run, 500)
+        extra = {key: counters[key] - nothing[key] for key in counters}
+        self.assertGreater(extra["events_in"], 500)
+        self.assertLessEqual(extra["out_bytes"], 14.1 * extra["events_in"] + 10.1 * extra["events_out"] + 8192)
 
     def test_closed_loop(self):
         self.events("300 events, closed loop", 300, 0, 100)

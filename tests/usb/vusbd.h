@@ -37,6 +37,7 @@ void vusbd_join(struct vusbd *server);
  *   memory FILE                     writes 256 neuron and 8192 synapse words, LE
  * An echo:
  *   hold on|off                     on: takes no OUT packets
+ *   overrun                         the next IN packet says that bytes were lost
  *   stale SIZE                      has a frame of SIZE bytes for the host, unasked
  *   event SIZE                      likewise on the endpoint of events
  */
