@@ -21,7 +21,8 @@ COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
 # Long runs over virtual USB and emulated pins: with gcc and under sanitizers only.
 WIRED = ("--no-suite", "usb", "--no-suite", "carriers", "--no-suite", "pins")
 LONG = ("--no-suite", "long")  # one thread and the model at work: minutes in a tool that slows down 30 times
-SLOW = ("--no-suite", "faults", "--no-suite", "kernel", "--no-suite", "firmware")  # suites with a stage of their own
+# Suites with a stage of their own.
+SLOW = ("--no-suite", "faults", "--no-suite", "kernel", "--no-suite", "firmware", "--no-suite", "matrix")
 OUR_CODE = ("hal", "nmlink", "drivers", "sim", "tools", "examples", "bench", "fuzz")
 # Builds whose instructions are not counted; that the traces catch wrong rules is shown once, by the gcc build.
 LEAN = ("-Dbench=false", "-Dwrong_rules=false")
@@ -167,6 +168,17 @@ def faults(stage):
     print("".join(f"   {line}\n" for line in re.findall(r"^.* sessions as documented.*$", log, re.M)), end="")
 
 
+def matrix(stage):
+    """Carrier by carrier: no single run of Meson takes longer than a command may."""
+    stage.build("gcc")
+    for carrier in ("sim", "unix", "tcp", "tty", "usb", "uart", "fifo"):
+        stage.tests("gcc", "--suite", "matrix", f"matrix-{carrier}-all")
+        log = (BUILD / "gcc/meson-logs/suite.txt").read_text(encoding="utf-8", errors="replace")
+        cells = re.findall(r" ([\d.]+) s of CPU, +([\d.]+) s$", log, re.M)
+        print(f"   {carrier:5}{len(cells):3} cells, {sum(float(cpu) for cpu, _ in cells):6.1f} s of CPU, "
+              f"{sum(float(wall) for _, wall in cells):6.1f} s", flush=True)
+
+
 def without_skips(stage):
     """In a stage for which everything it needs was installed a skip is a failure."""
     stage.failures += [f"{name} skipped: {reason}" for name, reason in stage.skips]
@@ -193,7 +205,7 @@ def fuzz_one(stage, target):
     corpus = found / target
     corpus.mkdir(parents=True, exist_ok=True)
     output = subprocess.run([BUILD / "fuzz/fuzz" / f"fuzz_{target}", f"-max_total_time={stage.fuzz_seconds}",
-                             "-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=64", "-max_len=4096",
+                             "-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=160", "-max_len=4096",
                              f"-artifact_prefix={found}/{target}-", corpus, ROOT / "fuzz/corpus" / target],
                             stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             errors="replace", check=False, timeout=stage.fuzz_seconds + 300)
@@ -310,6 +322,7 @@ STAGES = {
     kernel: "nmhal-probe in a virtual machine with Debian's kernel",
     firmware: "the board side on Cortex-M0+ and RISC-V: sizes",
     fuzz: "fuzzers, for a short time",
+    matrix: "conformance of every profile on every carrier with every fault",
     valgrind: "memcheck: unit and wire tests",
     tidy: "clang-tidy",
     cppcheck: "cppcheck",
@@ -321,7 +334,7 @@ STAGES = {
 }
 
 # Minutes of analysis that the 40 minutes of a whole run have no room for: with --all, or by name.
-EXTRA = ("valgrind", "tidy", "analyzer", "coverage")
+EXTRA = ("matrix", "valgrind", "tidy", "analyzer", "coverage")
 
 
 def run_stage(function, title):
