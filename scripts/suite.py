@@ -51,6 +51,7 @@ class Stage:
     """One stage: its log and its counts."""
 
     fuzz_seconds = 30  # for each fuzzer
+    quick = False
 
     def __init__(self, name):
         self.name = name
@@ -153,7 +154,7 @@ def style(stage):
 
 def gcc(stage):
     stage.build("gcc")
-    stage.tests("gcc", *SLOW)
+    stage.tests("gcc", *SLOW, *(WIRED if stage.quick else ()))
 
 
 def clang(stage):
@@ -376,13 +377,13 @@ def main():
     names = {function.__name__: function for function in STAGES}
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the test suite.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
-    parser.add_argument("--quick", action="store_true", help="one gcc build with all its tests")
+    parser.add_argument("--quick", action="store_true", help="one gcc build with its tests, but not the long runs")
     parser.add_argument("--all", action="store_true", help=f"{', '.join(EXTRA)} too, which are left out else")
     parser.add_argument("--list", action="store_true", help="names of the stages")
     parser.add_argument("--fuzz-seconds", type=int, default=Stage.fuzz_seconds, metavar="N",
                         help="seconds for each fuzzer")
     args = parser.parse_args()
-    Stage.fuzz_seconds = args.fuzz_seconds
+    Stage.fuzz_seconds, Stage.quick = args.fuzz_seconds, args.quick
     unknown = [name for name in args.stages if name not in names]
     if unknown:
         parser.error(f"no stage {unknown[0]!r}; stages: {', '.join(names)}")

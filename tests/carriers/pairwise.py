@@ -14,7 +14,8 @@ def all_pairs(factors):
 
 
 def covering_array(*factors):
-    """Rows, one value of each factor, that hold every pair; the same ones each time. Not always the fewest: greedy."""
+    """Rows, one value of each factor, that hold every pair; the same ones each time. Not always the fewest: greedy.
+    First values of a factor come in as few rows as they can, what is left is filled with the last ones."""
     missing = all_pairs(factors)
     order = sorted(missing, key=lambda pair: [(factor, factors[factor].index(value)) for factor, value in pair])
     rows = []
@@ -22,7 +23,7 @@ def covering_array(*factors):
         if first not in missing:
             continue
         fixed = dict(first)
-        candidates = itertools.product(*([fixed[factor]] if factor in fixed else values
+        candidates = itertools.product(*([fixed[factor]] if factor in fixed else values[::-1]
                                          for factor, values in enumerate(factors)))
         best = max(candidates, key=lambda row: len(pairs(row) & missing))
         missing -= pairs(best)
