@@ -21,7 +21,8 @@ COMMAND_TIMEOUT = 1800  # seconds; a test has its own, shorter one in Meson
 # Long runs over virtual USB and emulated pins: with gcc and under sanitizers only.
 WIRED = ("--no-suite", "usb", "--no-suite", "carriers", "--no-suite", "pins")
 LONG = ("--no-suite", "long")  # one thread and the model at work: minutes in a tool that slows down 30 times
-SLOW = ("--no-suite", "faults", "--no-suite", "kernel", "--no-suite", "firmware")  # suites with a stage of their own
+# Suites with a stage of their own.
+SLOW = ("--no-suite", "faults", "--no-suite", "kernel", "--no-suite", "firmware", "--no-suite", "matrix")
 OUR_CODE = ("hal", "nmlink", "drivers", "sim", "tools", "examples", "bench", "fuzz")
 # Builds whose instructions are not counted; that the traces catch wrong rules is shown once, by the gcc build.
 LEAN = ("-Dbench=false", "-Dwrong_rules=false")
@@ -50,6 +51,7 @@ class Stage:
     """One stage: its log and its counts."""
 
     fuzz_seconds = 30  # for each fuzzer
+    quick = False
 
     def __init__(self, name):
         self.name = name
@@ -152,7 +154,7 @@ def style(stage):
 
 def gcc(stage):
     stage.build("gcc")
-    stage.tests("gcc", *SLOW)
+    stage.tests("gcc", *SLOW, *(WIRED if stage.quick else ()))
 
 
 def clang(stage):
@@ -165,6 +167,17 @@ def faults(stage):
     stage.tests("gcc", "--suite", "faults")
     log = (BUILD / "gcc/meson-logs/suite.txt").read_text(encoding="utf-8", errors="replace")
     print("".join(f"   {line}\n" for line in re.findall(r"^.* sessions as documented.*$", log, re.M)), end="")
+
+
+def matrix(stage):
+    """Carrier by carrier: no single run of Meson takes longer than a command may."""
+    stage.build("gcc")
+    for carrier in ("sim", "unix", "tcp", "tty", "usb", "uart", "fifo"):
+        stage.tests("gcc", "--suite", "matrix", f"matrix-{carrier}-all")
+        log = (BUILD / "gcc/meson-logs/suite.txt").read_text(encoding="utf-8", errors="replace")
+        cells = re.findall(r" ([\d.]+) s of CPU, +([\d.]+) s$", log, re.M)
+        print(f"   {carrier:5}{len(cells):3} cells, {sum(float(cpu) for cpu, _ in cells):6.1f} s of CPU, "
+              f"{sum(float(wall) for _, wall in cells):6.1f} s", flush=True)
 
 
 def without_skips(stage):
@@ -193,7 +206,7 @@ def fuzz_one(stage, target):
     corpus = found / target
     corpus.mkdir(parents=True, exist_ok=True)
     output = subprocess.run([BUILD / "fuzz/fuzz" / f"fuzz_{target}", f"-max_total_time={stage.fuzz_seconds}",
-                             "-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=64", "-max_len=4096",
+                             "-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=160", "-max_len=4096",
                              f"-artifact_prefix={found}/{target}-", corpus, ROOT / "fuzz/corpus" / target],
                             stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             errors="replace", check=False, timeout=stage.fuzz_seconds + 300)
@@ -310,6 +323,7 @@ STAGES = {
     kernel: "nmhal-probe in a virtual machine with Debian's kernel",
     firmware: "the board side on Cortex-M0+ and RISC-V: sizes",
     fuzz: "fuzzers, for a short time",
+    matrix: "conformance of every profile on every carrier with every fault",
     valgrind: "memcheck: unit and wire tests",
     tidy: "clang-tidy",
     cppcheck: "cppcheck",
@@ -321,7 +335,7 @@ STAGES = {
 }
 
 # Minutes of analysis that the 40 minutes of a whole run have no room for: with --all, or by name.
-EXTRA = ("valgrind", "tidy", "analyzer", "coverage")
+EXTRA = ("matrix", "valgrind", "tidy", "analyzer", "coverage")
 
 
 def run_stage(function, title):
@@ -363,13 +377,13 @@ def main():
     names = {function.__name__: function for function in STAGES}
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the test suite.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
-    parser.add_argument("--quick", action="store_true", help="one gcc build with all its tests")
+    parser.add_argument("--quick", action="store_true", help="one gcc build with its tests, but not the long runs")
     parser.add_argument("--all", action="store_true", help=f"{', '.join(EXTRA)} too, which are left out else")
     parser.add_argument("--list", action="store_true", help="names of the stages")
     parser.add_argument("--fuzz-seconds", type=int, default=Stage.fuzz_seconds, metavar="N",
                         help="seconds for each fuzzer")
     args = parser.parse_args()
-    Stage.fuzz_seconds = args.fuzz_seconds
+    Stage.fuzz_seconds, Stage.quick = args.fuzz_seconds, args.quick
     unknown = [name for name in args.stages if name not in names]
     if unknown:
         parser.error(f"no stage {unknown[0]!r}; stages: {', '.join(names)}")

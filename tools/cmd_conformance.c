@@ -291,20 +291,34 @@ static int judge(const struct certificate *c)
 	return PROBE_OK;
 }
 
+/* All from open to certificate; returns the exit code. */
+static int certify(struct probe *p, struct run *run, struct certificate *certificate)
+{
+	struct identity identity;
+	int code = open_stream(p, run);
+
+	if (code == PROBE_OK)
+		code = check_driver(p);
+	if (code != PROBE_OK)
+		return code;
+	int status = nmhal_attr_set_int(p->dev, CONFORMANCE_RUN_KEY, (int64_t)(intptr_t)run);
+	if (status == NMHAL_OK)
+		status = nmhal_device_reset(p->dev, NMHAL_WAIT_FOREVER);
+	if (status != NMHAL_OK)
+		return probe_fail_last(p, status);
+	identify(run, &identity);
+	code = print_certificate(certificate, &identity);
+	return code == PROBE_OK ? judge(certificate) : code;
+}
+
 int cmd_conformance(struct probe *p, const struct command *self, int argc, char **argv)
 {
 	struct conformance_args args = {.p = p, .reply_ms = REPLY_MS};
 	struct certificate certificate = {.p = p};
 	struct run run = {.begin = begin_case, .end = end_case, .user = &certificate};
-	struct identity identity;
 	int code = probe_parse(p, self, argc, argv, &args);
 
 	if (code != PROBE_OK || p->help)
-		return code;
-	code = open_stream(p, &run);
-	if (code == PROBE_OK)
-		code = check_driver(p);
-	if (code != PROBE_OK)
 		return code;
 	run.pulse = args.pulse;
 	run.reply_ms = (uint32_t)args.reply_ms;
@@ -312,16 +326,9 @@ int cmd_conformance(struct probe *p, const struct command *self, int argc, char 
 		.col = (uint16_t)args.cell.col};
 	certificate.run = &run;
 	certificate.cases = json_array();
-	int status = nmhal_attr_set_int(p->dev, CONFORMANCE_RUN_KEY, (int64_t)(intptr_t)&run);
-	if (status == NMHAL_OK)
-		status = nmhal_device_reset(p->dev, NMHAL_WAIT_FOREVER);
-	if (status == NMHAL_OK) {
-		identify(&run, &identity);
-		code = print_certificate(&certificate, &identity);
-	} else {
-		code = probe_fail_last(p, status);
-	}
+	code = certify(p, &run, &certificate);
 	free(run.caps.bytes);
 	json_decref(certificate.cases);
-	return code == PROBE_OK ? judge(&certificate) : code;
+	/* What is logged until then finds the run. */
+	return probe_close(p, code);
 }

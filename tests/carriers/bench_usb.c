@@ -159,7 +159,7 @@ static void measure(struct bare *bare, size_t size, uint64_t count)
 /* A test, because the bed asserts; a frame that does not come back ends the program. */
 START_TEST(carrier_and_bare_libusb)
 {
-	struct model_params params = {NULL, NULL, 0};
+	struct model_params params = {.serial = NULL};
 	struct bare bare = {0};
 	struct model model;
 	nmhal_context *ctx;

@@ -31,7 +31,16 @@ struct carrier {
 	int opens;      /* how often the test of leaks opens */
 };
 
+struct model_pipe;
+/* What start() makes: NULL, the echo, which is called "echo"; or this board in its place. */
+extern const struct model_pipe *carrier_far;
+/* Name of the board in URIs. */
+const char *carrier_board(void);
+
 /* Runs all checks on each; the exit status of the program. */
 int carrier_run(const struct carrier *const *carriers, size_t count);
+
+/* The same for hostile.c: boards whose frames are damaged, lost, made up, too long, too many; and unplugging. */
+int hostile_run(const struct carrier *const *carriers, size_t count);
 
 #endif

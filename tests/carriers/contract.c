@@ -13,10 +13,17 @@
 #define MS      INT64_C(1000000)
 #define SOON_MS 500 /* a slow machine */
 
+const struct model_pipe *carrier_far;
+
 static const struct carrier *carrier;
 static nmhal_context *ctx;
 static struct tap tap;
 static char uri[CARRIER_URI];
+
+const char *carrier_board(void)
+{
+	return carrier_far ? "nmlink" : "echo";
+}
 
 static int64_t in_ms(int64_t ms)
 {

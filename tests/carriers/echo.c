@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "echo.h"
 
+#include "tests/usb/model.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +25,7 @@ struct echo {
 	int wake;
 	atomic_bool hold, quit;
 	pthread_t thread;
+	const struct model_pipe *board; /* NULL: none */
 };
 
 /* What the other side does not take within 200 ms is dropped: it is held, or about to close. */
@@ -39,22 +44,42 @@ static void put(const struct echo *echo, int fd, const char *bytes, size_t size)
 	}
 }
 
+/* What the board says to that. */
+static void ask_board(const struct echo *echo, int fd, const char *bytes, size_t size)
+{
+	uint8_t answer[4096];
+	size_t got;
+
+	echo->board->put(echo->board->user, (const uint8_t *)bytes, size);
+	while ((got = echo->board->get(echo->board->user, answer, sizeof(answer))))
+		put(echo, fd, (const char *)answer, got);
+}
+
 static void serve(struct echo *echo, int n)
 {
 	char bytes[4096];
 	ssize_t got = read(echo->fds[n], bytes, sizeof(bytes));
 
-	if (got > 0) {
+	if (got > 0 && echo->board) {
+		ask_board(echo, echo->fds[n], bytes, (size_t)got);
+	} else if (got > 0) {
 		put(echo, echo->fds[n], bytes, (size_t)got);
 	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 		close(echo->fds[n]);
 		echo->fds[n] = -1;
 		echo->connected--;
+		if (echo->board)
+			echo->board->cut(echo->board->user);
 	}
 }
 
 static void add(struct echo *echo, int fd)
 {
+	const int on = 1;
+
+	/* Of a TCP connection; others refuse it. */
+	if (fd >= 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	for (int n = 0; n < CONNECTIONS && fd >= 0; n++)
 		if (echo->fds[n] < 0) {
 			echo->fds[n] = fd;
@@ -97,7 +122,7 @@ static void wake(struct echo *echo)
 	ck_assert_int_eq(write(echo->wake, &one, sizeof(one)), sizeof(one));
 }
 
-struct echo *echo_start(int fd, bool pty)
+struct echo *echo_start(int fd, bool pty, const struct model_pipe *board)
 {
 	struct echo *echo = calloc(1, sizeof(*echo));
 
@@ -105,6 +130,7 @@ struct echo *echo_start(int fd, bool pty)
 	ck_assert_int_ge(fd, 0);
 	for (int n = 0; n < CONNECTIONS; n++)
 		echo->fds[n] = -1;
+	echo->board = board;
 	echo->listener = pty ? -1 : fd;
 	echo->wake = eventfd(0, EFD_CLOEXEC);
 	ck_assert_int_ge(echo->wake, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A far end of bytes for the tests: sends back what it gets, on a listening socket or the master of a pty. */
+/* A far end of bytes for the tests, on a listening socket or the master of a pty: sends back what it gets, or has a
+ * board behind it. */
 #ifndef ECHO_H
 #define ECHO_H
 
@@ -7,8 +8,9 @@
 #include <stddef.h>
 
 struct echo;
-/* Serves a listening socket, or (pty) one descriptor; owns it. A thread of its own. */
-struct echo *echo_start(int fd, bool pty);
+struct model_pipe;
+/* Serves a listening socket, or (pty) one descriptor; owns it. A thread of its own. board: NULL, or what answers. */
+struct echo *echo_start(int fd, bool pty, const struct model_pipe *board);
 /* Closes everything. */
 void echo_stop(struct echo *echo);
 /* While on, it reads nothing. */

@@ -87,8 +87,8 @@ static void plug_unix(unsigned n, char uri[CARRIER_URI])
 	char path[CARRIER_URI];
 
 	place(n, path);
-	echoes[n] = echo_start(listen_unix(path, 8), false);
-	snprintf(uri, CARRIER_URI, "unix:echo,path=%.64s", path);
+	echoes[n] = echo_start(listen_unix(path, 8), false, carrier_far);
+	snprintf(uri, CARRIER_URI, "unix:%s,path=%.64s", carrier_board(), path);
 }
 
 static void start_unix(char uri[CARRIER_URI])
@@ -138,8 +138,8 @@ static int listen_tcp(const char *host, uint16_t *port, int backlog)
 
 static void plug_tcp(unsigned n, char uri[CARRIER_URI])
 {
-	echoes[n] = echo_start(listen_tcp("127.0.0.1", &ports[n], 8), false);
-	snprintf(uri, CARRIER_URI, "tcp:echo,host=localhost,port=%u", ports[n]);
+	echoes[n] = echo_start(listen_tcp("127.0.0.1", &ports[n], 8), false, carrier_far);
+	snprintf(uri, CARRIER_URI, "tcp:%s,host=localhost,port=%u", carrier_board(), ports[n]);
 }
 
 static void start_tcp(char uri[CARRIER_URI])
@@ -182,8 +182,8 @@ static void plug_tty(unsigned n, char uri[CARRIER_URI])
 	ck_assert_int_eq(tcsetattr(slaves[n], TCSANOW, &raw), 0);
 	place(n, path);
 	ck_assert_int_eq(symlink(name, path), 0);
-	echoes[n] = echo_start(master, true);
-	snprintf(uri, CARRIER_URI, "tty:echo,path=%.64s", path);
+	echoes[n] = echo_start(master, true, carrier_far);
+	snprintf(uri, CARRIER_URI, "tty:%s,path=%.64s", carrier_board(), path);
 }
 
 static void start_tty(char uri[CARRIER_URI])
@@ -297,7 +297,7 @@ START_TEST(tcp_over_ipv6)
 		puts("skipped: this machine has no IPv6");
 		return;
 	}
-	echoes[0] = echo_start(fd, false);
+	echoes[0] = echo_start(fd, false, NULL);
 	snprintf(uri, sizeof(uri), "tcp:echo,host=::1,port=%u", port);
 	tap_open(ctx, uri, &tap);
 	tap_close(&tap);
@@ -376,5 +376,6 @@ int main(void)
 	const struct carrier *const carriers[] = {&unix_carrier, &tcp_carrier, &tty_carrier};
 	int status = run_sentences();
 
-	return carrier_run(carriers, sizeof(carriers) / sizeof(*carriers)) | status;
+	status |= carrier_run(carriers, sizeof(carriers) / sizeof(*carriers));
+	return hostile_run(carriers, sizeof(carriers) / sizeof(*carriers)) | status;
 }

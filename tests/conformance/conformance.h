@@ -14,7 +14,9 @@
 /* The device of the test that runs: freshly opened, reset, weights zero, neurons silent. */
 struct conformance {
 	const char *uri;
+	const char *faults; /* $NMHAL_TEST_FAULTS: put on the way to the device, a value of fault=; NULL: none */
 	unsigned *absent; /* tests that found something not there, counted across processes */
+	unsigned *seed;   /* of the faults of the last open, likewise; $NMHAL_TEST_SEED and up */
 	nmhal_context *ctx;
 	nmhal_device *dev;
 	struct nmhal_device_caps caps;

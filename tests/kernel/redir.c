@@ -328,7 +328,7 @@ static void serve(struct redir *redir)
 
 int main(int argc, char **argv)
 {
-	const struct model_params params = {NULL, argc > 3 ? argv[3] : NULL, 0};
+	const struct model_params params = {.serial = argc > 3 ? argv[3] : NULL};
 	struct model model;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct redir redir = {.configuration = 1};

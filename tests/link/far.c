@@ -282,6 +282,16 @@ void far_init(struct far *far)
 	far->window = 8;
 }
 
+void far_power_up(struct far *far)
+{
+	struct nmlink_memory memory = {.kept = far->kept, .window = far->window, .max_frame = far->max_frame,
+		.events = far->events, .event_count = FAR_EVENTS, .points = far->points, .point_count = FAR_POINTS};
+
+	far->cobs = (struct nmlink_cobs){.buffer = far->cobs_buffer, .capacity = FAR_FRAME};
+	describe(far);
+	ck_assert(nmlink_core_init(&far->core, &far->board, &memory, far));
+}
+
 /* ---- the stream -------------------------------------------------------------------------------------------------- */
 
 static void enqueue(struct far *far, const uint8_t *frame, size_t size)
@@ -353,67 +363,95 @@ static void far_interrupt(void *self)
 	far->woken = true;
 }
 
+size_t far_put(void *user, const uint8_t *bytes, size_t size)
+{
+	struct far *far = user;
+	uint8_t frame[FAR_FRAME];
+	size_t used;
+
+	if (!far->bytes) {
+		ck_assert_uint_le(size, far->max_frame);
+		memcpy(frame, bytes, size);
+		deliver(far, false, frame, size);
+		return size;
+	}
+	for (size_t at = 0; at < size; at += used) {
+		if (!nmlink_cobs_take(&far->cobs, bytes + at, size - at, &used))
+			continue;
+		memcpy(frame, far->cobs.buffer, far->cobs.size);
+		deliver(far, false, frame, far->cobs.size);
+	}
+	return size;
+}
+
 static int far_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
 {
 	struct far *far = self;
-	const uint8_t *bytes = buf;
-	uint8_t frame[FAR_FRAME];
 	int status = ready(far);
-	size_t used;
 
 	(void)deadline_ns;
 	if (status != NMHAL_OK)
 		return status;
 	if (far->room && far->count >= far->room)
 		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "no room for another answer");
-	if (!far->bytes) {
-		ck_assert_uint_le(size, far->max_frame);
-		memcpy(frame, bytes, size);
-		deliver(far, false, frame, size);
-		return NMHAL_OK;
-	}
-	for (; size; bytes += used, size -= used) {
-		if (!nmlink_cobs_take(&far->cobs, bytes, size, &used))
-			continue;
-		memcpy(frame, far->cobs.buffer, far->cobs.size);
-		deliver(far, false, frame, far->cobs.size);
-	}
+	far_put(far, buf, size);
 	return NMHAL_OK;
 }
 
-static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
+size_t far_get(void *user, uint8_t *bytes, size_t capacity)
 {
-	struct far *far = self;
+	struct far *far = user;
 	const struct far_frame *frame;
-	int status = ready(far);
+	size_t size;
 
-	(void)deadline_ns;
-	if (status != NMHAL_OK)
-		return status;
 	if (!far->count && far->has_late[1]) {
 		far->has_late[1] = false;
 		enqueue(far, far->late[1].bytes, far->late[1].size);
 	}
-	if (!far->count && far->empty)
-		far->empty(far);
-	status = ready(far);
-	if (status != NMHAL_OK)
-		return status;
 	if (!far->count)
-		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
+		return 0;
 	frame = &far->queue[far->first];
-	*size = frame->size - far->taken;
-	if (*size > capacity)
-		*size = capacity;
-	if (far->bytes && far->piece && *size > far->piece)
-		*size = far->piece;
-	memcpy(buf, frame->bytes + far->taken, *size);
-	far->taken += *size;
+	size = frame->size - far->taken;
+	if (size > capacity)
+		size = capacity;
+	if (far->bytes && far->piece && size > far->piece)
+		size = far->piece;
+	memcpy(bytes, frame->bytes + far->taken, size);
+	far->taken += size;
 	if (!far->bytes || far->taken == frame->size) {
 		far->taken = 0;
 		far->first = (far->first + 1) % FAR_QUEUE;
 		far->count--;
 	}
+	return size;
+}
+
+void far_cut(void *user)
+{
+	struct far *far = user;
+
+	far->count = far->taken = 0;
+	far->has_late[0] = far->has_late[1] = false;
+	far->cobs = (struct nmlink_cobs){.buffer = far->cobs_buffer, .capacity = FAR_FRAME};
+	nmlink_core_bus_reset(&far->core);
+}
+
+static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
+{
+	struct far *far = self;
+	int status = ready(far);
+
+	(void)deadline_ns;
+	if (status != NMHAL_OK)
+		return status;
+	if (!far->count && !far->has_late[1] && far->empty)
+		far->empty(far);
+	status = ready(far);
+	if (status != NMHAL_OK)
+		return status;
+	if (!far->count && !far->has_late[1])
+		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
+	*size = far_get(far, buf, capacity);
 	return NMHAL_OK;
 }
 
@@ -458,17 +496,13 @@ static int far_link_open(struct nmhal_host *host, const struct nmhal_uri *uri, i
 	struct nmhal_bus *bus, struct nmhal_stream *stream)
 {
 	struct far *far = far_next;
-	struct nmlink_memory memory = {.kept = far->kept, .window = far->window, .max_frame = far->max_frame,
-		.events = far->events, .event_count = FAR_EVENTS, .points = far->points, .point_count = FAR_POINTS};
 
 	(void)uri;
 	(void)deadline_ns;
 	(void)bus;
 	far->host = host;
 	far->closed = false;
-	far->cobs = (struct nmlink_cobs){.buffer = far->cobs_buffer, .capacity = FAR_FRAME};
-	describe(far);
-	ck_assert(nmlink_core_init(&far->core, &far->board, &memory, far));
+	far_power_up(far);
 	*stream = (struct nmhal_stream){&far_ops, far};
 	return NMHAL_OK;
 }
@@ -517,6 +551,15 @@ nmhal_device *far_open(nmhal_context *ctx, struct far *far)
 void far_push(struct far *far, const uint8_t *frame, size_t size)
 {
 	enqueue(far, frame, size);
+}
+
+void far_push_bytes(struct far *far, const uint8_t *bytes, size_t size)
+{
+	struct far_frame *slot = &far->queue[(far->first + far->count++) % FAR_QUEUE];
+
+	ck_assert_uint_le(far->count, FAR_QUEUE);
+	slot->size = size;
+	memcpy(slot->bytes, bytes, size);
 }
 
 size_t far_frame(struct far *far, uint8_t *frame, const struct nmlink_header *header, const void *payload)

@@ -77,8 +77,18 @@ struct far {
 
 /* A board of packets, frames of FAR_FRAME, a window of 8. */
 void far_init(struct far *far);
+/* As after power-up, ready for frames; the links of far_context() do it when they open. */
+void far_power_up(struct far *far);
+/* The same board behind another carrier; user: the struct far. Bytes that it takes, a packet or part of a stream, and
+ * those that it has, 0: none. It has no clock: what waits comes with the next call. */
+size_t far_put(void *user, const uint8_t *bytes, size_t size);
+size_t far_get(void *user, uint8_t *bytes, size_t capacity);
+/* Unplugged: the session is over, and what waited is lost. */
+void far_cut(void *user);
 /* Gives the host a frame out of the order of things. */
 void far_push(struct far *far, const uint8_t *frame, size_t size);
+/* ... or bytes that are none. */
+void far_push_bytes(struct far *far, const uint8_t *bytes, size_t size);
 /* Header, payload and CRC for far_push() or a hook; returns the size. */
 size_t far_frame(struct far *far, uint8_t *frame, const struct nmlink_header *header, const void *payload);
 nmhal_context *far_context(void);

@@ -50,10 +50,21 @@ struct model {
 	void *self;
 };
 
+/* A board of the test's own, without a clock. Behind "echo" the bytes are frames, one a transfer; else a stream. */
+struct model_pipe {
+	/* Takes bytes, all of them; gives some, 0: there are none. */
+	size_t (*put)(void *user, const uint8_t *bytes, size_t size);
+	size_t (*get)(void *user, uint8_t *bytes, size_t capacity);
+	/* Unplugged: what was on its way is lost. */
+	void (*cut)(void *user);
+	void *user;
+};
+
 /* Strings NULL: the device's own. */
 struct model_params {
 	const char *product, *serial;
 	uint64_t clk_hz; /* of tinyODIN; 0: 60 MHz */
+	const struct model_pipe *pipe; /* in the place of the echo of "echo", "uart" and "fifo"; NULL: the echo */
 };
 /* A device by its name: "tinyodin", "ft232h", an FT2232H with an echo behind it ("uart", "fifo"), "echo", an
  * emulated board with its keys, "xbar8,seed=7" (sim/board.h), or one behind an FT2232H ("uart+xbar8", "fifo+xbar8").
@@ -66,8 +77,8 @@ struct vftdi;
 struct vftdi_params;
 /* tell: count, counters, clock on|off, overrun, memory FILE (vusbd.h). Progress: address events taken. */
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model);
-/* The same with a board at 115,200 baud, or on the FIFO, instead of the chip; it owns the board. NULL: an echo, which
- * takes hold on|off and stale SIZE too. */
+/* The same with a board at 115,200 baud, or on the FIFO, instead of the chip; it owns the board. NULL: the pipe, or an
+ * echo, which takes hold on|off and stale SIZE too. */
 bool model_serial_new(const struct model_params *params, bool fifo, struct serial_board *board, struct model *model);
 /* tell: hold on|off, stale SIZE, event SIZE (vusbd.h). Progress: frames taken. */
 bool model_echo_new(const struct model_params *params, struct model *model);

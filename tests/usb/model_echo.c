@@ -14,6 +14,7 @@
 #define IN_ENDPOINT    0x81u
 #define EVENT_ENDPOINT 0x82u
 #define PACKETS        512u
+#define FRAME          4096u /* of a pipe */
 
 struct queue {
 	unsigned oldest, count;
@@ -26,6 +27,9 @@ struct echo {
 	struct queue replies, events;
 	uint64_t frames;
 	bool hold;
+	const struct model_pipe *pipe; /* NULL: it echoes */
+	size_t size;
+	uint8_t frame[FRAME]; /* for the pipe */
 };
 
 static const uint8_t descriptors[] = {
@@ -67,6 +71,30 @@ static void put_frame(struct queue *queue, size_t size)
 	} while (put(queue, packet, part) && part == MODEL_PACKET);
 }
 
+/* Packets of a frame for the pipe; what is too long for it is cut. */
+static void pipe_out(struct echo *echo, const uint8_t *data, size_t size)
+{
+	const size_t room = FRAME - echo->size, part = size < room ? size : room;
+
+	memcpy(echo->frame + echo->size, data, part);
+	echo->size += part;
+	if (size == MODEL_PACKET)
+		return;
+	if (echo->size)
+		echo->pipe->put(echo->pipe->user, echo->frame, echo->size);
+	echo->size = 0;
+}
+
+/* The next frame of the pipe, in packets, the last one of them short. */
+static void pipe_in(struct echo *echo)
+{
+	uint8_t frame[FRAME];
+	size_t size = echo->pipe->get(echo->pipe->user, frame, FRAME);
+
+	for (size_t at = 0; size && at <= size; at += MODEL_PACKET)
+		(void)put(&echo->replies, frame + at, size - at < MODEL_PACKET ? size - at : MODEL_PACKET);
+}
+
 static void echo_free(void *self)
 {
 	free(self);
@@ -90,7 +118,9 @@ static int echo_out(void *self, unsigned endpoint, const uint8_t *data, size_t s
 
 	if (endpoint != OUT_ENDPOINT)
 		return MODEL_STALL;
-	if (echo->hold || !put(&echo->replies, data, size))
+	if (echo->pipe)
+		pipe_out(echo, data, size);
+	else if (echo->hold || !put(&echo->replies, data, size))
 		return MODEL_NAK;
 	echo->frames += size < MODEL_PACKET;
 	return (int)size;
@@ -104,6 +134,8 @@ static int echo_in(void *self, unsigned endpoint, uint8_t packet[MODEL_PACKET], 
 
 	(void)now_us;
 	(void)again_us; /* nothing comes but after OUT data, or a word of the test */
+	if (echo->pipe && endpoint == IN_ENDPOINT && !queue->count)
+		pipe_in(echo);
 	if (!queue->count)
 		return MODEL_NAK;
 	size = queue->sizes[queue->oldest];
@@ -125,6 +157,9 @@ static void echo_replug(void *self)
 
 	echo->replies.count = 0;
 	echo->events.count = 0;
+	echo->size = 0;
+	if (echo->pipe)
+		echo->pipe->cut(echo->pipe->user);
 }
 
 static uint64_t echo_progress(void *self)
@@ -168,6 +203,7 @@ bool model_echo_new(const struct model_params *params, struct model *model)
 
 	if (!echo)
 		return false;
+	echo->pipe = params->pipe;
 	echo->usb.descriptors = descriptors;
 	echo->usb.descriptors_size = sizeof(descriptors);
 	usb_set_string(&echo->usb, 1, "libnmhal");

@@ -23,7 +23,8 @@
 
 struct module {
 	struct vftdi *dev;
-	struct serial_board *board; /* NULL: the echo, if anything */
+	struct serial_board *board; /* NULL: the pipe, or the echo, if anything */
+	const struct model_pipe *pipe;
 	bool hold; /* the echo takes nothing */
 	bool overrun; /* the next IN packet says so */
 	size_t head, count;
@@ -113,6 +114,8 @@ static void ftdi_replug(void *self)
 	module->count = 0;
 	if (module->board)
 		serial_board_cut(module->board);
+	if (module->pipe)
+		module->pipe->cut(module->pipe->user);
 	for (unsigned channel = 1; channel <= VFTDI_CHANNELS; channel++) {
 		const uint8_t reset[8] = {VENDOR_OUT, RESET, 0, 0, (uint8_t)channel};
 		const uint8_t mode[8] = {VENDOR_OUT, SET_BITMODE, 0, 0, (uint8_t)channel};
@@ -224,8 +227,27 @@ static const struct model_ops ftdi_ops = {
 	.tell = ftdi_tell,
 };
 
-/* Owns the board (NULL: the echo, where the caller wants a far end), also when it fails. */
-static bool make(struct vftdi_params params, struct serial_board *board, struct model *model)
+/* What is behind the channel A of a module. */
+static void connect(struct module *module, struct vftdi_far *far)
+{
+	if (module->board) {
+		far->put = serial_board_put;
+		far->get = serial_board_get;
+		far->user = module->board;
+	} else if (module->pipe) {
+		far->put = module->pipe->put;
+		far->get = module->pipe->get;
+		far->user = module->pipe->user;
+	} else {
+		far->put = echo_put;
+		far->get = echo_get;
+		far->user = module;
+	}
+}
+
+/* Owns the board (NULL: the pipe, NULL: the echo, where the caller wants a far end), also when it fails. */
+static bool make(struct vftdi_params params, struct serial_board *board, const struct model_pipe *pipe,
+	struct model *model)
 {
 	struct module *module = calloc(1, sizeof(*module));
 
@@ -234,11 +256,9 @@ static bool make(struct vftdi_params params, struct serial_board *board, struct 
 		return false;
 	}
 	module->board = board;
-	if (params.far.baud) {
-		params.far.put = board ? serial_board_put : echo_put;
-		params.far.get = board ? serial_board_get : echo_get;
-		params.far.user = board ? (void *)board : module;
-	}
+	module->pipe = pipe;
+	if (params.far.baud)
+		connect(module, &params.far);
 	module->dev = vftdi_new(&params);
 	*model = (struct model){&ftdi_ops, module};
 	if (module->dev)
@@ -249,7 +269,7 @@ static bool make(struct vftdi_params params, struct serial_board *board, struct 
 
 bool model_ftdi_new(const struct vftdi_params *params, struct model *model)
 {
-	return make(*params, NULL, model);
+	return make(*params, NULL, NULL, model);
 }
 
 bool model_serial_new(const struct model_params *params, bool fifo, struct serial_board *board, struct model *model)
@@ -258,5 +278,5 @@ bool model_serial_new(const struct model_params *params, bool fifo, struct seria
 		.product = fifo ? "NMHAL nmlink fifo" : "NMHAL nmlink uart",
 		.serial = params->serial ? params->serial : "NM000001"};
 
-	return make(ftdi, board, model);
+	return make(ftdi, board, params->pipe, model);
 }

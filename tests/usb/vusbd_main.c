@@ -25,7 +25,7 @@ static bool write_description(const char *directory, unsigned bus, unsigned numb
 
 int main(int argc, char **argv)
 {
-	struct model_params params = {NULL, NULL, 0};
+	struct model_params params = {.clk_hz = 0};
 	struct vusbd *server = NULL;
 	struct model model;
 	unsigned bus, number;
