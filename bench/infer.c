@@ -290,9 +290,10 @@ static void count_products(xbar_product_fn product, uint64_t count)
 	static const int32_t no_bias[XBAR_PANEL];
 	uint8_t *weights = memory((size_t)256 * XBAR_PANEL), *inputs = memory((size_t)32 * 256);
 	uint8_t *outputs = memory(sizeof(int32_t) * 32 * XBAR_PANEL), *clipped = memory(2 * 32);
-	struct xbar_product panel = {.panels = 1, .weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256};
+	struct xbar_product panel = {.panels = 1, .weights = weights, .steps = 64, .vectors = 32};
 
-	panel.vectors = 32;
+	panel.inputs = inputs;
+	panel.input_stride = 256;
 	panel.bias = no_bias;
 	panel.scale = panel.add = zero;
 	panel.low = -128;

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AVX2 kernel. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so that a weight that was
- * loaded is used four times. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at most 127; with weights
- * -7..7 sixteen of its results fit int16 together, which saves the widening of fifteen.
+ * AVX2 kernel of products and inputs. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so
+ * that a weight that was loaded is used four times. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at
+ * most 127; with weights -7..7 sixteen of its results fit int16 together, which saves the widening of fifteen.
  */
+#include <string.h>
+
 #include "sim/xbar_core.h"
-#include "sim/xbar_math.h"
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#define AVX2        __attribute__((target("avx2")))
-#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2")))
+#include "sim/xbar_avx2.h"
 
 #define VECTORS        4u  /* input vectors at a time */
 #define NIBBLE_STEPS   16u /* 16 * 2 * 126 * 7 < 2^15 */
@@ -22,22 +20,10 @@ struct sums {
 	__m256i low[VECTORS], high[VECTORS]; /* outputs 0..7 and 8..15 */
 };
 
-AVX2_INLINE __m256i load(const void *from)
-{
-	return _mm256_loadu_si256((const __m256i *)from);
-}
-
 AVX2_INLINE void store(void *to, __m256i v)
 {
 	_mm256_storeu_si256((__m256i *)to, v);
 }
-
-/*
- * Both are computed before anything that uses one of them. The adders of Zen cores include their multipliers; with two
- * multiplications, then two additions, an addition seldom takes the place of a multiplication. Left alone, compilers
- * mix them, and gcc associates the additions anew, which costs up to a third.
- */
-#define TOGETHER(a, b) __asm__("" : "+x"(a), "+x"(b))
 
 AVX2_INLINE __m256i product_of(__m256i inputs, __m256i weights, enum xbar_form form)
 {
@@ -274,162 +260,6 @@ AVX2 static void codes_sums(const struct xbar_product *product)
 	multiply(product, XBAR_CODES, 0);
 }
 
-/* ---- noise ------------------------------------------------------------------------------------------------------- */
-
-/* High and low halves of eight 32 x 32-bit products. */
-AVX2_INLINE __m256i multiply_words(__m256i words, uint32_t by, __m256i *low)
-{
-	const __m256i factor = _mm256_set1_epi32((int32_t)by);
-	__m256i even = _mm256_mul_epu32(words, factor);
-	__m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(words, 32), factor);
-
-	*low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
-	return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-}
-
-/* The keys of all rounds, once for many counters. */
-struct keys {
-	__m256i even[XBAR_PHILOX_ROUNDS], odd[XBAR_PHILOX_ROUNDS];
-};
-
-AVX2_INLINE void make_keys(uint64_t seed, struct keys *keys)
-{
-	for (uint32_t round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
-		keys->even[round] = _mm256_set1_epi32((int32_t)((uint32_t)seed + round * XBAR_PHILOX_W0));
-		keys->odd[round] = _mm256_set1_epi32((int32_t)((uint32_t)(seed >> 32) + round * XBAR_PHILOX_W1));
-	}
-}
-
-/* A round of eight counters. */
-AVX2_INLINE void mix(__m256i word[4], __m256i even_key, __m256i odd_key)
-{
-	__m256i low0, low1;
-	__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
-	__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
-
-	word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), even_key);
-	word[1] = low1;
-	word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), odd_key);
-	word[3] = low0;
-}
-
-#define HORNER(c) p = _mm256_add_ps(_mm256_mul_ps(p, y), _mm256_set1_ps(c));
-
-AVX2_INLINE __m256 logarithm(__m256 x)
-{
-	const __m256 one = _mm256_set1_ps(1.0f);
-	__m256i bits = _mm256_castps_si256(x);
-	__m256 e = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(126)));
-	__m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi32(0x007FFFFF));
-	__m256 m = _mm256_castsi256_ps(_mm256_or_si256(mantissa, _mm256_set1_epi32(0x3F000000)));
-	__m256 small = _mm256_cmp_ps(m, _mm256_set1_ps(XBAR_SQRT_HALF), _CMP_LT_OQ);
-	__m256 y = _mm256_add_ps(_mm256_sub_ps(m, one), _mm256_and_ps(m, small));
-	__m256 z = _mm256_mul_ps(y, y), p = _mm256_set1_ps(XBAR_LOG_FIRST);
-
-	e = _mm256_sub_ps(e, _mm256_and_ps(one, small));
-	XBAR_LOG_REST(HORNER)
-	p = _mm256_mul_ps(_mm256_mul_ps(p, y), z);
-	p = _mm256_sub_ps(p, _mm256_mul_ps(z, _mm256_set1_ps(0.5f)));
-	return _mm256_add_ps(_mm256_add_ps(y, p), _mm256_mul_ps(e, _mm256_set1_ps(XBAR_LN2)));
-}
-
-AVX2_INLINE void box_muller(__m256i radius, __m256i angle, __m256 *sine, __m256 *cosine)
-{
-	const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1.0f);
-	__m256 u = _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(_mm256_srli_epi32(radius, 8)), one),
-				 _mm256_set1_ps(0x1p-24f));
-	__m256 r = _mm256_sqrt_ps(_mm256_mul_ps(_mm256_set1_ps(-2.0f), logarithm(u)));
-	__m256 t = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_slli_epi32(angle, 2)), _mm256_set1_ps(XBAR_ANGLE_STEP));
-	__m256 y = _mm256_mul_ps(t, t), p = _mm256_set1_ps(XBAR_SIN_FIRST), s, c;
-	__m256 quarter = _mm256_castsi256_ps(_mm256_slli_epi32(angle, 1)); /* its sign bit is bit 30 of the word */
-
-	XBAR_SIN_REST(HORNER)
-	s = _mm256_add_ps(_mm256_mul_ps(_mm256_mul_ps(p, y), t), t);
-	p = _mm256_set1_ps(XBAR_COS_FIRST);
-	XBAR_COS_REST(HORNER)
-	c = _mm256_sub_ps(_mm256_mul_ps(_mm256_mul_ps(p, y), y), _mm256_mul_ps(y, _mm256_set1_ps(0.5f)));
-	c = _mm256_add_ps(c, one);
-	*sine = _mm256_blendv_ps(s, c, quarter);
-	*cosine = _mm256_blendv_ps(c, s, quarter);
-	*sine = _mm256_xor_ps(*sine, _mm256_and_ps(_mm256_castsi256_ps(angle), sign));
-	*cosine = _mm256_xor_ps(*cosine, _mm256_and_ps(_mm256_xor_ps(_mm256_castsi256_ps(angle), quarter), sign));
-	*sine = _mm256_mul_ps(r, *sine);
-	*cosine = _mm256_mul_ps(r, *cosine);
-}
-
-/* Eight outputs: sigma * normal + offset. */
-AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal, __m256 sigma)
-{
-	size_t at = vector * XBAR_PANEL + first;
-
-	if (noise->variance) {
-		__m256 variance = _mm256_cvtepi32_ps(load(noise->variance + at));
-
-		sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
-						     _mm256_set1_ps(noise->floor)));
-	}
-	_mm256_storeu_ps(noise->add + at,
-			 _mm256_add_ps(_mm256_mul_ps(sigma, normal), _mm256_loadu_ps(noise->offset + first)));
-}
-
-/* Counters of the four lanes of two vectors. */
-AVX2_INLINE void make_counters(const struct xbar_noise *noise, size_t vector, __m256i word[4])
-{
-	uint64_t use = noise->first_vector + vector, next = use + 1;
-
-	word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word),
-				   _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
-	word[1] = _mm256_set1_epi32((int32_t)noise->line);
-	word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
-	word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
-}
-
-/* Two vectors of noise, the second one only if it is there. */
-AVX2_INLINE void add_normals(const struct xbar_noise *noise, size_t vector, const __m256i word[4], __m256 sigma)
-{
-	__m256 a, b, c, d;
-
-	box_muller(word[0], word[1], &a, &b);
-	box_muller(word[2], word[3], &c, &d);
-	add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20), sigma);
-	add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20), sigma);
-	if (vector + 1 == noise->vectors)
-		return;
-	add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31), sigma);
-	add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31), sigma);
-}
-
-/* Four vectors at a time, whose generators run side by side: one alone would wait for its own multiplications. */
-AVX2 static void noise(const struct xbar_noise *noise)
-{
-	const struct xbar_noise own = *noise;
-	const __m256 sigma = _mm256_sqrt_ps(_mm256_set1_ps(own.floor));
-	struct keys keys;
-	size_t vector = 0;
-
-	make_keys(own.seed, &keys);
-	for (; vector + 2 < own.vectors; vector += 4) {
-		__m256i one[4], two[4];
-
-		make_counters(&own, vector, one);
-		make_counters(&own, vector + 2, two);
-		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
-			mix(one, keys.even[round], keys.odd[round]);
-			mix(two, keys.even[round], keys.odd[round]);
-		}
-		add_normals(&own, vector, one, sigma);
-		add_normals(&own, vector + 2, two, sigma);
-	}
-	if (vector < own.vectors) {
-		__m256i last[4];
-
-		make_counters(&own, vector, last);
-		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++)
-			mix(last, keys.even[round], keys.odd[round]);
-		add_normals(&own, vector, last, sigma);
-	}
-}
-
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 AVX2 static bool load_codes(const int8_t *inputs, size_t count, uint8_t *codes)
@@ -494,7 +324,7 @@ static const struct xbar_kernel kernel = {
 	.s8 = {codes_s8, nibbles_s8, wide_s8},
 	.s16 = {codes_s16, nibbles_s16, wide_s16},
 	.sums = codes_sums,
-	.noise = noise,
+	.noise = xbar_avx2_noise,
 	.load_codes = load_codes,
 	.load_wide = load_wide,
 	.load_squares = load_squares,
