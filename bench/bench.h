@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS 31u /* pairs of A and B; what counts is the best of each */
+#define BENCH_ROUNDS 41u /* pairs of A and B; what counts is the fastest tenth of each */
 
 /* Goal of a ratio that is only printed. */
 #define BENCH_NO_GOAL 0.0
@@ -23,8 +23,8 @@ struct bench {
 struct bench_metric {
 	const char *name;
 	const char *unit;  /* "ns/call" */
-	double value;      /* best of A */
-	double ratio;      /* best of A / best of B; 0: no yardstick */
+	double value;      /* A, in its fastest tenth */
+	double ratio;      /* that of A / that of B; 0: no yardstick */
 	double goal;       /* highest good ratio, or BENCH_NO_GOAL */
 	const char *note;  /* what B is, or why it failed */
 	bool wrong;        /* the result differs from the reference */
@@ -36,8 +36,8 @@ typedef uint64_t (*bench_fn)(void *arg, uint64_t count);
 
 uint64_t bench_now_ns(void);
 /*
- * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. The best is what
- * nothing disturbed; so choose `count` for 1 ms or so, which is less than a time slice of the system.
+ * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. The fastest are
+ * those that nothing disturbed; so choose `count` for 1 ms or so, which is less than a time slice of the system.
  */
 void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count);
 void bench_print(struct bench *bench, const struct bench_metric *metric);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * AVX2 kernel of products and inputs. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so
- * that a weight that was loaded is used four times. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at
+ * that a weight that was loaded is used four times; a lone vector with two panels, so that its inputs are. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at
  * most 127; with weights -7..7 sixteen of its results fit int16 together, which saves the widening of fifteen.
  */
 #include <string.h>
@@ -12,12 +12,16 @@
 
 #include "sim/xbar_avx2.h"
 
-#define VECTORS        4u  /* input vectors at a time */
 #define NIBBLE_STEPS   16u /* 16 * 2 * 126 * 7 < 2^15 */
 #define EXCHANGE_QUARTERS 0xD8 /* 0 2 1 3: puts right what a pack does to the 128-bit halves */
 
+/* What is computed side by side: members are vectors with one panel, or panels with one vector. */
+enum block { ONE, TWO_PANELS, FOUR_VECTORS };
+
+#define MOST_MEMBERS 4u
+
 struct sums {
-	__m256i low[VECTORS], high[VECTORS]; /* outputs 0..7 and 8..15 */
+	__m256i low[MOST_MEMBERS], high[MOST_MEMBERS]; /* of the members: outputs 0..7 and 8..15 */
 };
 
 AVX2_INLINE void store(void *to, __m256i v)
@@ -56,13 +60,18 @@ AVX2_INLINE void add_inputs(struct sums *sums, unsigned i, const uint8_t *inputs
 	TOGETHER(sums->low[i], sums->high[i]);
 }
 
-AVX2_INLINE void add_step(struct sums *sums, const uint8_t *inputs, size_t stride, const uint8_t *weights,
-			  unsigned count, enum xbar_form form)
+AVX2_INLINE void add_step(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
+			  const uint8_t *weights, enum block block, enum xbar_form form)
 {
+	const size_t stride = product->input_stride;
 	__m256i low = load(weights), high = load(weights + 32);
 
 	add_inputs(sums, 0, inputs, low, high, form);
-	if (count == 1)
+	if (block == TWO_PANELS) {
+		weights += product->weight_stride;
+		add_inputs(sums, 1, inputs, load(weights), load(weights + 32), form);
+	}
+	if (block != FOUR_VECTORS)
 		return;
 	add_inputs(sums, 1, inputs + stride, low, high, form);
 	add_inputs(sums, 2, inputs + 2 * stride, low, high, form);
@@ -70,14 +79,13 @@ AVX2_INLINE void add_step(struct sums *sums, const uint8_t *inputs, size_t strid
 }
 
 AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, size_t first,
-			   size_t end, unsigned count, enum xbar_form form)
+			   size_t end, enum block block, enum xbar_form form)
 {
 	const uint8_t *weights = product->weights + first * XBAR_STEP_BYTES;
-	const size_t stride = product->input_stride;
 
 	for (size_t at = 4 * first; at < 4 * end; at += 8, weights += 2 * XBAR_STEP_BYTES) {
-		add_step(sums, inputs + at, stride, weights, count, form);
-		add_step(sums, inputs + at + 4, stride, weights + XBAR_STEP_BYTES, count, form);
+		add_step(sums, product, inputs + at, weights, block, form);
+		add_step(sums, product, inputs + at + 4, weights + XBAR_STEP_BYTES, block, form);
 	}
 }
 
@@ -90,7 +98,7 @@ AVX2_INLINE void widen(struct sums *sums, unsigned i, const struct sums *part)
 }
 
 AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
-			     unsigned count)
+			     enum block block)
 {
 	for (size_t first = 0; first < product->steps; first += NIBBLE_STEPS) {
 		size_t left = product->steps - first;
@@ -98,12 +106,13 @@ AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *produ
 
 		part.low[0] = part.low[1] = part.low[2] = part.low[3] = _mm256_setzero_si256();
 		part.high[0] = part.high[1] = part.high[2] = part.high[3] = _mm256_setzero_si256();
-		add_steps(&part, product, inputs, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), count,
+		add_steps(&part, product, inputs, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), block,
 			  XBAR_NIBBLES);
 		widen(sums, 0, &part);
-		if (count == 1)
+		if (block != ONE)
+			widen(sums, 1, &part);
+		if (block != FOUR_VECTORS)
 			continue;
-		widen(sums, 1, &part);
 		widen(sums, 2, &part);
 		widen(sums, 3, &part);
 	}
@@ -119,12 +128,13 @@ AVX2_INLINE __m256i rounded(__m256i sums, const float *scale, const float *add)
 	return _mm256_cvtps_epi32(_mm256_add_ps(scaled, _mm256_loadu_ps(add)));
 }
 
-/* Outputs in s16 that one vpackssdw made, in groups of four 0 8 4 12. */
-AVX2_INLINE __m256i converted(const struct xbar_product *product, size_t vector, __m256i low, __m256i high)
+/* Outputs of a member in s16 that one vpackssdw made, in groups of four 0 8 4 12. */
+AVX2_INLINE __m256i converted(const struct xbar_product *product, size_t member, const float *scale, __m256i low,
+			      __m256i high)
 {
-	const float *add = product->add + vector * product->add_stride;
+	const float *add = product->add + member * product->add_stride;
 
-	return _mm256_packs_epi32(rounded(low, product->scale, add), rounded(high, product->scale + 8, add + 8));
+	return _mm256_packs_epi32(rounded(low, scale, add), rounded(high, scale + 8, add + 8));
 }
 
 AVX2_INLINE __m256i clamped(const struct xbar_product *product, __m256i outputs)
@@ -139,36 +149,37 @@ AVX2_INLINE __m256i in_order(__m256i bytes)
 	return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
-/* Outputs and clipped bits of sums a and b; with count 1 of a alone. */
+/* Outputs and clipped bits of members a and b of the block; of a alone when it has one. */
 AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned a,
-			 unsigned b, unsigned count, unsigned bytes)
+			 unsigned b, enum block block, unsigned bytes)
 {
+	const float *scale = product->scale, *scale_b = scale + (block == TWO_PANELS ? XBAR_PANEL : 0);
 	uint8_t *out = product->outputs + (vector + a) * product->output_stride;
 	uint8_t *clipped = product->clipped + (vector + a) * product->clipped_stride;
-	__m256i any_a = converted(product, vector + a, sums->low[a], sums->high[a]), code_a = clamped(product, any_a);
-	__m256i any_b = any_a, code_b = code_a, in_range, codes;
+	__m256i any_a = converted(product, vector + a, scale, sums->low[a], sums->high[a]), any_b = any_a;
+	__m256i code_a = clamped(product, any_a), code_b = code_a, in_range, codes;
 	uint32_t bits;
 
-	if (count > 1) {
-		any_b = converted(product, vector + b, sums->low[b], sums->high[b]);
+	if (block != ONE) {
+		any_b = converted(product, vector + b, scale_b, sums->low[b], sums->high[b]);
 		code_b = clamped(product, any_b);
 	}
 	in_range = _mm256_packs_epi16(_mm256_cmpeq_epi16(any_a, code_a), _mm256_cmpeq_epi16(any_b, code_b));
 	bits = ~(uint32_t)_mm256_movemask_epi8(in_order(in_range));
 	if (bytes == 2) {
 		store(out, _mm256_permute4x64_epi64(code_a, EXCHANGE_QUARTERS));
-		if (count > 1)
+		if (block != ONE)
 			store(out + product->output_stride, _mm256_permute4x64_epi64(code_b, EXCHANGE_QUARTERS));
 	} else {
 		codes = in_order(_mm256_packs_epi16(code_a, code_b));
 		_mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(codes));
-		if (count > 1)
+		if (block != ONE)
 			_mm_storeu_si128((__m128i *)(void *)(out + product->output_stride),
 					 _mm256_extracti128_si256(codes, 1));
 	}
 	memcpy(clipped, &bits, 2);
 	bits >>= 16;
-	if (count > 1)
+	if (block != ONE)
 		memcpy(clipped + product->clipped_stride, &bits, 2);
 }
 
@@ -178,50 +189,72 @@ AVX2_INLINE void keep(const struct xbar_product *product, size_t vector, const s
 	store(product->sums + (vector + i) * XBAR_PANEL + 8, sums->high[i]);
 }
 
-AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned count,
+AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, enum block block,
 			unsigned bytes)
 {
 	if (bytes) {
-		convert(product, vector, sums, 0, 1, count, bytes);
-		if (count > 1)
-			convert(product, vector, sums, 2, 3, count, bytes);
+		convert(product, vector, sums, 0, 1, block, bytes);
+		if (block == FOUR_VECTORS)
+			convert(product, vector, sums, 2, 3, block, bytes);
 		return;
 	}
 	keep(product, vector, sums, 0);
-	if (count > 1) {
+	if (block != ONE)
 		keep(product, vector, sums, 1);
-		keep(product, vector, sums, 2);
-		keep(product, vector, sums, 3);
-	}
+	if (block != FOUR_VECTORS)
+		return;
+	keep(product, vector, sums, 2);
+	keep(product, vector, sums, 3);
 }
 
-AVX2_INLINE void multiply_some(const struct xbar_product *product, size_t vector, unsigned count, enum xbar_form form,
-			       unsigned bytes)
+AVX2_INLINE void multiply_block(const struct xbar_product *product, size_t vector, enum block block,
+				enum xbar_form form, unsigned bytes)
 {
 	const uint8_t *inputs = product->inputs + vector * product->input_stride;
 	struct sums sums;
 
 	sums.low[0] = sums.low[1] = sums.low[2] = sums.low[3] = load(product->bias);
 	sums.high[0] = sums.high[1] = sums.high[2] = sums.high[3] = load(product->bias + 8);
+	if (block == TWO_PANELS) {
+		sums.low[1] = load(product->bias + XBAR_PANEL);
+		sums.high[1] = load(product->bias + XBAR_PANEL + 8);
+	}
 	if (form == XBAR_NIBBLES)
-		add_nibbles(&sums, product, inputs, count);
+		add_nibbles(&sums, product, inputs, block);
 	else
-		add_steps(&sums, product, inputs, 0, product->steps, count, form);
-	finish(product, vector, &sums, count, bytes);
+		add_steps(&sums, product, inputs, 0, product->steps, block, form);
+	finish(product, vector, &sums, block, bytes);
+}
+
+/* Two panels at a time while there are two; strides are then from panel to panel. Returns how many are left. */
+AVX2_INLINE unsigned multiply_vector(struct xbar_product *product, enum xbar_form form, unsigned bytes)
+{
+	unsigned left = product->panels;
+
+	product->add_stride = XBAR_PANEL;
+	product->output_stride = (size_t)XBAR_PANEL * bytes;
+	product->clipped_stride = XBAR_PANEL / 8;
+	for (; left >= 2; left -= 2) {
+		multiply_block(product, 0, TWO_PANELS, form, bytes);
+		xbar_next_panel(product, bytes);
+		xbar_next_panel(product, bytes);
+	}
+	return left;
 }
 
 /* The product is copied, so that the compiler knows that stores of bytes do not change it. */
 AVX2_INLINE void multiply(const struct xbar_product *product, enum xbar_form form, unsigned bytes)
 {
 	struct xbar_product own = *product;
+	unsigned left = own.vectors == 1 ? multiply_vector(&own, form, bytes) : own.panels;
 
-	for (unsigned left = own.panels; left; left--, xbar_next_panel(&own, bytes)) {
+	for (; left; left--, xbar_next_panel(&own, bytes)) {
 		size_t vector = 0;
 
-		for (; vector + VECTORS <= own.vectors; vector += VECTORS)
-			multiply_some(&own, vector, VECTORS, form, bytes);
+		for (; vector + 4 <= own.vectors; vector += 4)
+			multiply_block(&own, vector, FOUR_VECTORS, form, bytes);
 		for (; vector < own.vectors; vector++)
-			multiply_some(&own, vector, 1, form, bytes);
+			multiply_block(&own, vector, ONE, form, bytes);
 	}
 }
 
