@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * AVX2 kernel of products and inputs. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so
- * that a weight that was loaded is used four times; a lone vector with two panels, so that its inputs are. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at
- * most 127; with weights -7..7 sixteen of its results fit int16 together, which saves the widening of fifteen.
+ * that a weight that was loaded is used four times; a lone vector with two panels, so that its inputs are used twice.
+ * u8 x s8 goes through vpmaddubsw, which is exact while inputs are at most 127; with weights -7..7 sixteen of its
+ * results fit int16 together, which saves the widening of fifteen.
  */
 #include <string.h>
 

@@ -26,9 +26,6 @@ struct job {
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
 };
 
-/* Panels that a thread takes at a time: their outputs fill a line of the cache or two, which no other thread writes. */
-#define PART_PANELS 4u
-
 /* What a panel needs beside its weights, on the stack of the thread that computes it. */
 struct panel {
 	float add[XBAR_CHUNK * XBAR_PANEL];
@@ -290,9 +287,8 @@ static void compute_panels(const struct job *job, unsigned number, unsigned end)
 static void compute_part(void *arg, unsigned part)
 {
 	const struct job *job = arg;
-	unsigned first = part * PART_PANELS, left = job->panels - first;
 
-	compute_panels(job, job->panel + first, job->panel + first + (left < PART_PANELS ? left : PART_PANELS));
+	compute_panels(job, job->panel + part, job->panel + part + 1);
 }
 
 /* Panels that share a byte of bits, when outputs do not begin with one, stay in order. */
@@ -311,7 +307,7 @@ static void compute_chunk(struct job *job)
 		if (!xbar->pool)
 			xbar->pool = xbar_pool_new(xbar->options.threads);
 		if (xbar->pool) {
-			xbar_pool_run(xbar->pool, compute_part, job, (job->panels + PART_PANELS - 1) / PART_PANELS);
+			xbar_pool_run(xbar->pool, compute_part, job, job->panels);
 			return;
 		}
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The crossbar model against itself: kernels, threads, splits of a batch; and what its calls promise. */
 #include <check.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,32 @@ START_TEST(test_threads_equal)
 	ck_assert_same(one, three, &part, true, 70, &seed);
 	xbar_free(one);
 	xbar_free(three);
+}
+END_TEST
+
+static void count_part(void *arg, unsigned part)
+{
+	atomic_uint *runs = arg;
+
+	atomic_fetch_add(&runs[part], 1);
+}
+
+/* Fewer parts than threads, none, and many: each is done once, by the time the call returns. */
+START_TEST(test_pool_does_each_part_once)
+{
+	for (unsigned threads = 2; threads <= 5; threads++) {
+		struct xbar_pool *pool = xbar_pool_new(threads);
+
+		ck_assert_ptr_nonnull(pool);
+		for (unsigned parts = 0; parts <= 40; parts++) {
+			atomic_uint runs[41] = {0};
+
+			xbar_pool_run(pool, count_part, runs, parts);
+			for (unsigned part = 0; part <= 40; part++)
+				ck_assert_uint_eq(runs[part], part < parts);
+		}
+		xbar_pool_free(pool);
+	}
 }
 END_TEST
 
@@ -421,6 +448,7 @@ int main(void)
 	tcase_add_test(tcase, test_kernels_at_rails);
 	tcase_add_test(tcase, test_all_clipped);
 	tcase_add_loop_test(tcase, test_threads_equal, 0, 2);
+	tcase_add_test(tcase, test_pool_does_each_part_once);
 	tcase_add_test(tcase, test_small_work_stays);
 	tcase_add_test(tcase, test_splits_equal);
 	tcase_add_test(tcase, test_codes_and_quanta_agree);
