@@ -30,8 +30,8 @@ struct xbar_pool {
 };
 
 /*
- * Takes the next part of the thread's own range, so that neighbours in memory stay with one thread, from job to job too;
- * then the last of the range that has most left. False when there is none.
+ * Takes the next part of the thread's own range, so that neighbours in memory stay with one thread, from job to job
+ * too; then the last of the range that has most left. False when there is none.
  */
 static bool take_part(struct xbar_pool *pool, unsigned number, unsigned *part)
 {
