@@ -79,10 +79,10 @@ AVX2_INLINE void add_step(struct sums *sums, const struct xbar_product *product,
 	add_inputs(sums, 3, inputs + 3 * stride, low, high, form);
 }
 
-AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, size_t first,
-			   size_t end, enum block block, enum xbar_form form)
+AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, size_t first, size_t end,
+			   enum block block, enum xbar_form form)
 {
-	const uint8_t *weights = product->weights + first * XBAR_STEP_BYTES;
+	const uint8_t *inputs = product->inputs, *weights = product->weights + first * XBAR_STEP_BYTES;
 
 	for (size_t at = 4 * first; at < 4 * end; at += 8, weights += 2 * XBAR_STEP_BYTES) {
 		add_step(sums, product, inputs + at, weights, block, form);
@@ -98,8 +98,7 @@ AVX2_INLINE void widen(struct sums *sums, unsigned i, const struct sums *part)
 	sums->high[i] = _mm256_add_epi32(sums->high[i], _mm256_madd_epi16(part->high[i], one));
 }
 
-AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
-			     enum block block)
+AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, enum block block)
 {
 	for (size_t first = 0; first < product->steps; first += NIBBLE_STEPS) {
 		size_t left = product->steps - first;
@@ -107,7 +106,7 @@ AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *produ
 
 		part.low[0] = part.low[1] = part.low[2] = part.low[3] = _mm256_setzero_si256();
 		part.high[0] = part.high[1] = part.high[2] = part.high[3] = _mm256_setzero_si256();
-		add_steps(&part, product, inputs, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), block,
+		add_steps(&part, product, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), block,
 			  XBAR_NIBBLES);
 		widen(sums, 0, &part);
 		if (block != ONE)
@@ -151,18 +150,18 @@ AVX2_INLINE __m256i in_order(__m256i bytes)
 }
 
 /* Outputs and clipped bits of members a and b of the block; of a alone when it has one. */
-AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned a,
-			 unsigned b, enum block block, unsigned bytes)
+AVX2_INLINE void convert(const struct xbar_product *product, const struct sums *sums, unsigned a, unsigned b,
+			 enum block block, unsigned bytes)
 {
 	const float *scale = product->scale, *scale_b = scale + (block == TWO_PANELS ? XBAR_PANEL : 0);
-	uint8_t *out = product->outputs + (vector + a) * product->output_stride;
-	uint8_t *clipped = product->clipped + (vector + a) * product->clipped_stride;
-	__m256i any_a = converted(product, vector + a, scale, sums->low[a], sums->high[a]), any_b = any_a;
+	uint8_t *out = product->outputs + a * product->output_stride;
+	uint8_t *clipped = product->clipped + a * product->clipped_stride;
+	__m256i any_a = converted(product, a, scale, sums->low[a], sums->high[a]), any_b = any_a;
 	__m256i code_a = clamped(product, any_a), code_b = code_a, in_range, codes;
 	uint32_t bits;
 
 	if (block != ONE) {
-		any_b = converted(product, vector + b, scale_b, sums->low[b], sums->high[b]);
+		any_b = converted(product, b, scale_b, sums->low[b], sums->high[b]);
 		code_b = clamped(product, any_b);
 	}
 	in_range = _mm256_packs_epi16(_mm256_cmpeq_epi16(any_a, code_a), _mm256_cmpeq_epi16(any_b, code_b));
@@ -184,34 +183,33 @@ AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, cons
 		memcpy(clipped + product->clipped_stride, &bits, 2);
 }
 
-AVX2_INLINE void keep(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned i)
+AVX2_INLINE void keep(const struct xbar_product *product, const struct sums *sums, unsigned i)
 {
-	store(product->sums + (vector + i) * XBAR_PANEL, sums->low[i]);
-	store(product->sums + (vector + i) * XBAR_PANEL + 8, sums->high[i]);
+	store(product->sums + (size_t)i * XBAR_PANEL, sums->low[i]);
+	store(product->sums + (size_t)i * XBAR_PANEL + 8, sums->high[i]);
 }
 
-AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, enum block block,
-			unsigned bytes)
+AVX2_INLINE void finish(const struct xbar_product *product, const struct sums *sums, enum block block, unsigned bytes)
 {
 	if (bytes) {
-		convert(product, vector, sums, 0, 1, block, bytes);
+		convert(product, sums, 0, 1, block, bytes);
 		if (block == FOUR_VECTORS)
-			convert(product, vector, sums, 2, 3, block, bytes);
+			convert(product, sums, 2, 3, block, bytes);
 		return;
 	}
-	keep(product, vector, sums, 0);
+	keep(product, sums, 0);
 	if (block != ONE)
-		keep(product, vector, sums, 1);
+		keep(product, sums, 1);
 	if (block != FOUR_VECTORS)
 		return;
-	keep(product, vector, sums, 2);
-	keep(product, vector, sums, 3);
+	keep(product, sums, 2);
+	keep(product, sums, 3);
 }
 
-AVX2_INLINE void multiply_block(const struct xbar_product *product, size_t vector, enum block block,
-				enum xbar_form form, unsigned bytes)
+/* The block at the beginning of the product. */
+AVX2_INLINE void multiply_block(const struct xbar_product *product, enum block block, enum xbar_form form,
+				unsigned bytes)
 {
-	const uint8_t *inputs = product->inputs + vector * product->input_stride;
 	struct sums sums;
 
 	sums.low[0] = sums.low[1] = sums.low[2] = sums.low[3] = load(product->bias);
@@ -221,10 +219,31 @@ AVX2_INLINE void multiply_block(const struct xbar_product *product, size_t vecto
 		sums.high[1] = load(product->bias + XBAR_PANEL + 8);
 	}
 	if (form == XBAR_NIBBLES)
-		add_nibbles(&sums, product, inputs, block);
+		add_nibbles(&sums, product, block);
 	else
-		add_steps(&sums, product, inputs, 0, product->steps, block, form);
-	finish(product, vector, &sums, block, bytes);
+		add_steps(&sums, product, 0, product->steps, block, form);
+	finish(product, &sums, block, bytes);
+}
+
+AVX2_INLINE void next_vectors(struct xbar_product *product, unsigned vectors, unsigned bytes)
+{
+	product->vectors -= vectors;
+	product->inputs += vectors * product->input_stride;
+	if (bytes) {
+		product->add += vectors * product->add_stride;
+		product->outputs += vectors * product->output_stride;
+		product->clipped += vectors * product->clipped_stride;
+	} else {
+		product->sums += (size_t)vectors * XBAR_PANEL;
+	}
+}
+
+AVX2_INLINE void multiply_panel(struct xbar_product product, enum xbar_form form, unsigned bytes)
+{
+	for (; product.vectors >= 4; next_vectors(&product, 4, bytes))
+		multiply_block(&product, FOUR_VECTORS, form, bytes);
+	for (; product.vectors; next_vectors(&product, 1, bytes))
+		multiply_block(&product, ONE, form, bytes);
 }
 
 /* Two panels at a time while there are two; strides are then from panel to panel. Returns how many are left. */
@@ -236,7 +255,7 @@ AVX2_INLINE unsigned multiply_vector(struct xbar_product *product, enum xbar_for
 	product->output_stride = (size_t)XBAR_PANEL * bytes;
 	product->clipped_stride = XBAR_PANEL / 8;
 	for (; left >= 2; left -= 2) {
-		multiply_block(product, 0, TWO_PANELS, form, bytes);
+		multiply_block(product, TWO_PANELS, form, bytes);
 		xbar_next_panel(product, bytes);
 		xbar_next_panel(product, bytes);
 	}
@@ -249,14 +268,8 @@ AVX2_INLINE void multiply(const struct xbar_product *product, enum xbar_form for
 	struct xbar_product own = *product;
 	unsigned left = own.vectors == 1 ? multiply_vector(&own, form, bytes) : own.panels;
 
-	for (; left; left--, xbar_next_panel(&own, bytes)) {
-		size_t vector = 0;
-
-		for (; vector + 4 <= own.vectors; vector += 4)
-			multiply_block(&own, vector, FOUR_VECTORS, form, bytes);
-		for (; vector < own.vectors; vector++)
-			multiply_block(&own, vector, ONE, form, bytes);
-	}
+	for (; left; left--, xbar_next_panel(&own, bytes))
+		multiply_panel(own, form, bytes);
 }
 
 AVX2 static void codes_s8(const struct xbar_product *product)
