@@ -17,7 +17,7 @@
 #define TIMED_PRODUCTS ((uint64_t)50000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
-static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise|infer N";
+static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|nibbles|noise|infer|infer-1 N";
 
 /* A crossbar with weights, and a batch for it. */
 struct work {
@@ -316,8 +316,12 @@ static int count_mode(const char *what, uint64_t count)
 {
 	const struct xbar_kernel *kernel = xbar_avx2();
 	struct gaussians *numbers = memory(sizeof(*numbers));
-	struct work *work = work_new(&rows[0], rows[0].noise, 1, XBAR_SIMD_AVX2);
+	struct row row = rows[0];
+	struct work *work;
 
+	if (strcmp(what, "infer-1") == 0)
+		row.batch = 1;
+	work = work_new(&row, row.noise, 1, XBAR_SIMD_AVX2);
 	numbers->kernel = kernel;
 	if (strcmp(what, "sums") == 0)
 		count_products(kernel->sums, count);
@@ -325,6 +329,8 @@ static int count_mode(const char *what, uint64_t count)
 		count_products(kernel->s8[XBAR_CODES], count);
 	else if (strcmp(what, "adc-s16") == 0)
 		count_products(kernel->s16[XBAR_CODES], count);
+	else if (strcmp(what, "nibbles") == 0)
+		count_products(kernel->s8[XBAR_NIBBLES], count);
 	else if (strcmp(what, "noise") == 0)
 		run_gaussians(numbers, count * GAUSSIANS);
 	else
