@@ -41,24 +41,25 @@ static int compare(const void *a, const void *b)
 }
 
 /* The fastest tenth, not the fastest: now and then a virtual machine's clock loses some time. */
-static double best(double times[BENCH_ROUNDS])
+static double best(double *times, size_t rounds)
 {
-	qsort(times, BENCH_ROUNDS, sizeof(*times), compare);
-	return times[BENCH_ROUNDS / 10];
+	qsort(times, rounds, sizeof(*times), compare);
+	return times[rounds / 10];
 }
 
 void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count)
 {
-	double times_a[BENCH_ROUNDS], times_b[BENCH_ROUNDS];
+	const size_t rounds = metric->wall ? BENCH_ROUNDS_WALL : BENCH_ROUNDS;
+	double times_a[BENCH_ROUNDS_WALL], times_b[BENCH_ROUNDS_WALL];
 
 	time_one(metric->wall, a, arg_a, count);
 	time_one(metric->wall, b, arg_b, count);
-	for (size_t i = 0; i < BENCH_ROUNDS; i++) {
+	for (size_t i = 0; i < rounds; i++) {
 		times_a[i] = time_one(metric->wall, a, arg_a, count);
 		times_b[i] = time_one(metric->wall, b, arg_b, count);
 	}
-	metric->value = best(times_a);
-	metric->ratio = metric->value / best(times_b);
+	metric->value = best(times_a, rounds);
+	metric->ratio = metric->value / best(times_b, rounds);
 }
 
 void bench_print(struct bench *bench, const struct bench_metric *metric)

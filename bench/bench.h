@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS 41u /* pairs of A and B; what counts is the fastest tenth of each */
+#define BENCH_ROUNDS      41u  /* pairs of A and B; what counts is the fastest tenth of each */
+#define BENCH_ROUNDS_WALL 123u /* of what several threads do: they seldom all have a core */
 
 /* Goal of a ratio that is only printed. */
 #define BENCH_NO_GOAL 0.0
@@ -36,8 +37,8 @@ typedef uint64_t (*bench_fn)(void *arg, uint64_t count);
 
 uint64_t bench_now_ns(void);
 /*
- * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. The fastest are
- * those that nothing disturbed; so choose `count` for 1 ms or so, which is less than a time slice of the system.
+ * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS or BENCH_ROUNDS_WALL times after one warm-up, `count` units each.
+ * The fastest are those that nothing disturbed; so choose `count` for 1 ms or so, less than a time slice of the system.
  */
 void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count);
 void bench_print(struct bench *bench, const struct bench_metric *metric);

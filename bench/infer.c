@@ -17,7 +17,8 @@
 #define TIMED_PRODUCTS ((uint64_t)50000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
-static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|nibbles|noise|infer|infer-1 N";
+static const char usage[] =
+	"bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|nibbles|noise|infer|infer-1 N";
 
 /* A crossbar with weights, and a batch for it. */
 struct work {
