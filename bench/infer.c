@@ -17,8 +17,8 @@
 #define TIMED_PRODUCTS ((uint64_t)50000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
-static const char usage[] =
-	"bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|nibbles|noise|infer|infer-1 N";
+static const char usage[] = "bench-infer [--json] | bench-infer only TEXT (rows that have it in their names)"
+	" | bench-infer count sums|adc-s8|adc-s16|nibbles|noise|infer|infer-1 N";
 
 /* A crossbar with weights, and a batch for it. */
 struct work {
@@ -263,10 +263,12 @@ static uint64_t run_libm(void *arg, uint64_t count)
 	return done;
 }
 
+static const char gaussian[] = "Gaussian number";
+
 static void measure_gaussians(struct bench *bench)
 {
 	struct gaussians *fast = memory(sizeof(*fast)), *libm = memory(sizeof(*libm)), *plain = memory(sizeof(*plain));
-	struct bench_metric metric = {.name = "Gaussian number", .unit = "ns", .goal = 1.0 / 6};
+	struct bench_metric metric = {.name = gaussian, .unit = "ns", .goal = 1.0 / 6};
 
 	fast->kernel = xbar_avx2();
 	plain->kernel = &xbar_plain;
@@ -345,6 +347,7 @@ static int count_mode(const char *what, uint64_t count)
 int main(int argc, char **argv)
 {
 	struct bench bench = {0};
+	const char *text = "";
 
 	if (!xbar_avx2()) {
 		printf("skipped: no AVX2 on this machine, which the goals are for\n");
@@ -352,10 +355,15 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && strcmp(argv[1], "count") == 0)
 		return count_mode(argv[2], bench_number(argv[3]));
-	bench_options(&bench, argc, argv, usage);
+	if (argc == 3 && strcmp(argv[1], "only") == 0)
+		text = argv[2];
+	else
+		bench_options(&bench, argc, argv, usage);
 	openblas_set_num_threads(1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		measure(&bench, &rows[i]);
-	measure_gaussians(&bench);
+		if (strstr(rows[i].name, text))
+			measure(&bench, &rows[i]);
+	if (strstr(gaussian, text))
+		measure_gaussians(&bench);
 	return bench.failed ? 1 : 0;
 }
