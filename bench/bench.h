@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS 31u /* pairs of A and B; what counts is the best of each */
+#define BENCH_ROUNDS      41u  /* pairs of A and B; what counts is the fastest tenth of each */
+#define BENCH_ROUNDS_WALL 123u /* of what several threads do: they seldom all have a core */
 
 /* Goal of a ratio that is only printed. */
 #define BENCH_NO_GOAL 0.0
@@ -23,12 +24,12 @@ struct bench {
 struct bench_metric {
 	const char *name;
 	const char *unit;  /* "ns/call" */
-	double value;      /* best of A */
-	double ratio;      /* best of A / best of B; 0: no yardstick */
+	double value;      /* A, in its fastest tenth */
+	double ratio;      /* that of A / that of B; 0: no yardstick */
 	double goal;       /* highest good ratio, or BENCH_NO_GOAL */
 	const char *note;  /* what B is, or why it failed */
 	bool wrong;        /* the result differs from the reference */
-	bool wall;         /* time that passes is measured, because several threads work; else that of the caller's thread */
+	bool wall;         /* measure the time that passes: several threads work; else that of this thread */
 };
 
 /* Work that is timed: does `count` units and returns how many it did, so that it cannot be optimised away. */
@@ -36,8 +37,8 @@ typedef uint64_t (*bench_fn)(void *arg, uint64_t count);
 
 uint64_t bench_now_ns(void);
 /*
- * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS times after one warm-up, `count` units each. Both do their best when
- * nothing disturbs them; so choose `count` for 1 ms or so, which is less than a time slice of the system.
+ * Times a(arg_a) and b(arg_b) in turn, BENCH_ROUNDS or BENCH_ROUNDS_WALL times after one warm-up, `count` units each.
+ * The fastest are those that nothing disturbed; so choose `count` for 1 ms or so, less than a time slice of the system.
  */
 void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count);
 void bench_print(struct bench *bench, const struct bench_metric *metric);

@@ -17,7 +17,8 @@
 #define TIMED_PRODUCTS ((uint64_t)50000000) /* inputs times outputs times vectors of one measurement */
 #define GAUSSIANS      ((size_t)XBAR_CHUNK * XBAR_PANEL)
 
-static const char usage[] = "bench-infer [--json] | bench-infer count sums|adc-s8|adc-s16|noise|infer N";
+static const char usage[] = "bench-infer [--json] | bench-infer only TEXT (rows that have it in their names)"
+	" | bench-infer count sums|adc-s8|adc-s16|nibbles|noise|infer|infer-1 N";
 
 /* A crossbar with weights, and a batch for it. */
 struct work {
@@ -262,10 +263,12 @@ static uint64_t run_libm(void *arg, uint64_t count)
 	return done;
 }
 
+static const char gaussian[] = "Gaussian number";
+
 static void measure_gaussians(struct bench *bench)
 {
 	struct gaussians *fast = memory(sizeof(*fast)), *libm = memory(sizeof(*libm)), *plain = memory(sizeof(*plain));
-	struct bench_metric metric = {.name = "Gaussian number", .unit = "ns", .goal = 1.0 / 6};
+	struct bench_metric metric = {.name = gaussian, .unit = "ns", .goal = 1.0 / 6};
 
 	fast->kernel = xbar_avx2();
 	plain->kernel = &xbar_plain;
@@ -290,9 +293,10 @@ static void count_products(xbar_product_fn product, uint64_t count)
 	static const int32_t no_bias[XBAR_PANEL];
 	uint8_t *weights = memory((size_t)256 * XBAR_PANEL), *inputs = memory((size_t)32 * 256);
 	uint8_t *outputs = memory(sizeof(int32_t) * 32 * XBAR_PANEL), *clipped = memory(2 * 32);
-	struct xbar_product panel = {.panels = 1, .weights = weights, .steps = 64, .inputs = inputs, .input_stride = 256};
+	struct xbar_product panel = {.panels = 1, .weights = weights, .steps = 64, .vectors = 32};
 
-	panel.vectors = 32;
+	panel.inputs = inputs;
+	panel.input_stride = 256;
 	panel.bias = no_bias;
 	panel.scale = panel.add = zero;
 	panel.low = -128;
@@ -315,8 +319,12 @@ static int count_mode(const char *what, uint64_t count)
 {
 	const struct xbar_kernel *kernel = xbar_avx2();
 	struct gaussians *numbers = memory(sizeof(*numbers));
-	struct work *work = work_new(&rows[0], rows[0].noise, 1, XBAR_SIMD_AVX2);
+	struct row row = rows[0];
+	struct work *work;
 
+	if (strcmp(what, "infer-1") == 0)
+		row.batch = 1;
+	work = work_new(&row, row.noise, 1, XBAR_SIMD_AVX2);
 	numbers->kernel = kernel;
 	if (strcmp(what, "sums") == 0)
 		count_products(kernel->sums, count);
@@ -324,6 +332,8 @@ static int count_mode(const char *what, uint64_t count)
 		count_products(kernel->s8[XBAR_CODES], count);
 	else if (strcmp(what, "adc-s16") == 0)
 		count_products(kernel->s16[XBAR_CODES], count);
+	else if (strcmp(what, "nibbles") == 0)
+		count_products(kernel->s8[XBAR_NIBBLES], count);
 	else if (strcmp(what, "noise") == 0)
 		run_gaussians(numbers, count * GAUSSIANS);
 	else
@@ -337,6 +347,7 @@ static int count_mode(const char *what, uint64_t count)
 int main(int argc, char **argv)
 {
 	struct bench bench = {0};
+	const char *text = "";
 
 	if (!xbar_avx2()) {
 		printf("skipped: no AVX2 on this machine, which the goals are for\n");
@@ -344,10 +355,15 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && strcmp(argv[1], "count") == 0)
 		return count_mode(argv[2], bench_number(argv[3]));
-	bench_options(&bench, argc, argv, usage);
+	if (argc == 3 && strcmp(argv[1], "only") == 0)
+		text = argv[2];
+	else
+		bench_options(&bench, argc, argv, usage);
 	openblas_set_num_threads(1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		measure(&bench, &rows[i]);
-	measure_gaussians(&bench);
+		if (strstr(rows[i].name, text))
+			measure(&bench, &rows[i]);
+	if (strstr(gaussian, text))
+		measure_gaussians(&bench);
 	return bench.failed ? 1 : 0;
 }

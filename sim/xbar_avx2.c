@@ -1,43 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AVX2 kernel. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so that a weight that was
- * loaded is used four times. u8 x s8 goes through vpmaddubsw, which is exact while inputs are at most 127; with weights
- * -7..7 sixteen of its results fit int16 together, which saves the widening of fifteen.
+ * AVX2 kernel of products and inputs. A panel is two vectors of 8 sums; four input vectors are multiplied at a time, so
+ * that a weight that was loaded is used four times; a lone vector with two panels, so that its inputs are used twice.
+ * u8 x s8 goes through vpmaddubsw, which is exact while inputs are at most 127; with weights -7..7 sixteen of its
+ * results fit int16 together, which saves the widening of fifteen.
  */
+#include <string.h>
+
 #include "sim/xbar_core.h"
-#include "sim/xbar_math.h"
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
+#include "sim/xbar_avx2.h"
 
-#define AVX2        __attribute__((target("avx2")))
-#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2")))
-
-#define VECTORS        4u  /* input vectors at a time */
 #define NIBBLE_STEPS   16u /* 16 * 2 * 126 * 7 < 2^15 */
 #define EXCHANGE_QUARTERS 0xD8 /* 0 2 1 3: puts right what a pack does to the 128-bit halves */
 
-struct sums {
-	__m256i low[VECTORS], high[VECTORS]; /* outputs 0..7 and 8..15 */
-};
+/* What is computed side by side: members are vectors with one panel, or panels with one vector. */
+enum block { ONE, TWO_PANELS, FOUR_VECTORS };
 
-AVX2_INLINE __m256i load(const void *from)
-{
-	return _mm256_loadu_si256((const __m256i *)from);
-}
+#define MOST_MEMBERS 4u
+
+struct sums {
+	__m256i low[MOST_MEMBERS], high[MOST_MEMBERS]; /* of the members: outputs 0..7 and 8..15 */
+};
 
 AVX2_INLINE void store(void *to, __m256i v)
 {
 	_mm256_storeu_si256((__m256i *)to, v);
 }
-
-/*
- * Both are computed before anything that uses one of them. The adders of Zen cores include their multipliers; with two
- * multiplications, then two additions, an addition seldom takes the place of a multiplication. Left alone, compilers
- * mix them, and gcc associates the additions anew, which costs up to a third.
- */
-#define TOGETHER(a, b) __asm__("" : "+x"(a), "+x"(b))
 
 AVX2_INLINE __m256i product_of(__m256i inputs, __m256i weights, enum xbar_form form)
 {
@@ -70,28 +61,32 @@ AVX2_INLINE void add_inputs(struct sums *sums, unsigned i, const uint8_t *inputs
 	TOGETHER(sums->low[i], sums->high[i]);
 }
 
-AVX2_INLINE void add_step(struct sums *sums, const uint8_t *inputs, size_t stride, const uint8_t *weights,
-			  unsigned count, enum xbar_form form)
+AVX2_INLINE void add_step(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
+			  const uint8_t *weights, enum block block, enum xbar_form form)
 {
+	const size_t stride = product->input_stride;
 	__m256i low = load(weights), high = load(weights + 32);
 
 	add_inputs(sums, 0, inputs, low, high, form);
-	if (count == 1)
+	if (block == TWO_PANELS) {
+		weights += product->weight_stride;
+		add_inputs(sums, 1, inputs, load(weights), load(weights + 32), form);
+	}
+	if (block != FOUR_VECTORS)
 		return;
 	add_inputs(sums, 1, inputs + stride, low, high, form);
 	add_inputs(sums, 2, inputs + 2 * stride, low, high, form);
 	add_inputs(sums, 3, inputs + 3 * stride, low, high, form);
 }
 
-AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs, size_t first,
-			   size_t end, unsigned count, enum xbar_form form)
+AVX2_INLINE void add_steps(struct sums *sums, const struct xbar_product *product, size_t first, size_t end,
+			   enum block block, enum xbar_form form)
 {
-	const uint8_t *weights = product->weights + first * XBAR_STEP_BYTES;
-	const size_t stride = product->input_stride;
+	const uint8_t *inputs = product->inputs, *weights = product->weights + first * XBAR_STEP_BYTES;
 
 	for (size_t at = 4 * first; at < 4 * end; at += 8, weights += 2 * XBAR_STEP_BYTES) {
-		add_step(sums, inputs + at, stride, weights, count, form);
-		add_step(sums, inputs + at + 4, stride, weights + XBAR_STEP_BYTES, count, form);
+		add_step(sums, product, inputs + at, weights, block, form);
+		add_step(sums, product, inputs + at + 4, weights + XBAR_STEP_BYTES, block, form);
 	}
 }
 
@@ -103,8 +98,7 @@ AVX2_INLINE void widen(struct sums *sums, unsigned i, const struct sums *part)
 	sums->high[i] = _mm256_add_epi32(sums->high[i], _mm256_madd_epi16(part->high[i], one));
 }
 
-AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, const uint8_t *inputs,
-			     unsigned count)
+AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *product, enum block block)
 {
 	for (size_t first = 0; first < product->steps; first += NIBBLE_STEPS) {
 		size_t left = product->steps - first;
@@ -112,12 +106,13 @@ AVX2_INLINE void add_nibbles(struct sums *sums, const struct xbar_product *produ
 
 		part.low[0] = part.low[1] = part.low[2] = part.low[3] = _mm256_setzero_si256();
 		part.high[0] = part.high[1] = part.high[2] = part.high[3] = _mm256_setzero_si256();
-		add_steps(&part, product, inputs, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), count,
+		add_steps(&part, product, first, first + (left < NIBBLE_STEPS ? left : NIBBLE_STEPS), block,
 			  XBAR_NIBBLES);
 		widen(sums, 0, &part);
-		if (count == 1)
+		if (block != ONE)
+			widen(sums, 1, &part);
+		if (block != FOUR_VECTORS)
 			continue;
-		widen(sums, 1, &part);
 		widen(sums, 2, &part);
 		widen(sums, 3, &part);
 	}
@@ -133,12 +128,13 @@ AVX2_INLINE __m256i rounded(__m256i sums, const float *scale, const float *add)
 	return _mm256_cvtps_epi32(_mm256_add_ps(scaled, _mm256_loadu_ps(add)));
 }
 
-/* Outputs in s16 that one vpackssdw made, in groups of four 0 8 4 12. */
-AVX2_INLINE __m256i converted(const struct xbar_product *product, size_t vector, __m256i low, __m256i high)
+/* Outputs of a member in s16 that one vpackssdw made, in groups of four 0 8 4 12. */
+AVX2_INLINE __m256i converted(const struct xbar_product *product, size_t member, const float *scale, __m256i low,
+			      __m256i high)
 {
-	const float *add = product->add + vector * product->add_stride;
+	const float *add = product->add + member * product->add_stride;
 
-	return _mm256_packs_epi32(rounded(low, product->scale, add), rounded(high, product->scale + 8, add + 8));
+	return _mm256_packs_epi32(rounded(low, scale, add), rounded(high, scale + 8, add + 8));
 }
 
 AVX2_INLINE __m256i clamped(const struct xbar_product *product, __m256i outputs)
@@ -153,90 +149,127 @@ AVX2_INLINE __m256i in_order(__m256i bytes)
 	return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
-/* Outputs and clipped bits of sums a and b; with count 1 of a alone. */
-AVX2_INLINE void convert(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned a,
-			 unsigned b, unsigned count, unsigned bytes)
+/* Outputs and clipped bits of members a and b of the block; of a alone when it has one. */
+AVX2_INLINE void convert(const struct xbar_product *product, const struct sums *sums, unsigned a, unsigned b,
+			 enum block block, unsigned bytes)
 {
-	uint8_t *out = product->outputs + (vector + a) * product->output_stride;
-	uint8_t *clipped = product->clipped + (vector + a) * product->clipped_stride;
-	__m256i any_a = converted(product, vector + a, sums->low[a], sums->high[a]), code_a = clamped(product, any_a);
-	__m256i any_b = any_a, code_b = code_a, in_range, codes;
+	const float *scale = product->scale, *scale_b = scale + (block == TWO_PANELS ? XBAR_PANEL : 0);
+	uint8_t *out = product->outputs + a * product->output_stride;
+	uint8_t *clipped = product->clipped + a * product->clipped_stride;
+	__m256i any_a = converted(product, a, scale, sums->low[a], sums->high[a]), any_b = any_a;
+	__m256i code_a = clamped(product, any_a), code_b = code_a, in_range, codes;
 	uint32_t bits;
 
-	if (count > 1) {
-		any_b = converted(product, vector + b, sums->low[b], sums->high[b]);
+	if (block != ONE) {
+		any_b = converted(product, b, scale_b, sums->low[b], sums->high[b]);
 		code_b = clamped(product, any_b);
 	}
 	in_range = _mm256_packs_epi16(_mm256_cmpeq_epi16(any_a, code_a), _mm256_cmpeq_epi16(any_b, code_b));
 	bits = ~(uint32_t)_mm256_movemask_epi8(in_order(in_range));
 	if (bytes == 2) {
 		store(out, _mm256_permute4x64_epi64(code_a, EXCHANGE_QUARTERS));
-		if (count > 1)
+		if (block != ONE)
 			store(out + product->output_stride, _mm256_permute4x64_epi64(code_b, EXCHANGE_QUARTERS));
 	} else {
 		codes = in_order(_mm256_packs_epi16(code_a, code_b));
 		_mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(codes));
-		if (count > 1)
+		if (block != ONE)
 			_mm_storeu_si128((__m128i *)(void *)(out + product->output_stride),
 					 _mm256_extracti128_si256(codes, 1));
 	}
 	memcpy(clipped, &bits, 2);
 	bits >>= 16;
-	if (count > 1)
+	if (block != ONE)
 		memcpy(clipped + product->clipped_stride, &bits, 2);
 }
 
-AVX2_INLINE void keep(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned i)
+AVX2_INLINE void keep(const struct xbar_product *product, const struct sums *sums, unsigned i)
 {
-	store(product->sums + (vector + i) * XBAR_PANEL, sums->low[i]);
-	store(product->sums + (vector + i) * XBAR_PANEL + 8, sums->high[i]);
+	store(product->sums + (size_t)i * XBAR_PANEL, sums->low[i]);
+	store(product->sums + (size_t)i * XBAR_PANEL + 8, sums->high[i]);
 }
 
-AVX2_INLINE void finish(const struct xbar_product *product, size_t vector, const struct sums *sums, unsigned count,
-			unsigned bytes)
+AVX2_INLINE void finish(const struct xbar_product *product, const struct sums *sums, enum block block, unsigned bytes)
 {
 	if (bytes) {
-		convert(product, vector, sums, 0, 1, count, bytes);
-		if (count > 1)
-			convert(product, vector, sums, 2, 3, count, bytes);
+		convert(product, sums, 0, 1, block, bytes);
+		if (block == FOUR_VECTORS)
+			convert(product, sums, 2, 3, block, bytes);
 		return;
 	}
-	keep(product, vector, sums, 0);
-	if (count > 1) {
-		keep(product, vector, sums, 1);
-		keep(product, vector, sums, 2);
-		keep(product, vector, sums, 3);
-	}
+	keep(product, sums, 0);
+	if (block != ONE)
+		keep(product, sums, 1);
+	if (block != FOUR_VECTORS)
+		return;
+	keep(product, sums, 2);
+	keep(product, sums, 3);
 }
 
-AVX2_INLINE void multiply_some(const struct xbar_product *product, size_t vector, unsigned count, enum xbar_form form,
-			       unsigned bytes)
+/* The block at the beginning of the product. */
+AVX2_INLINE void multiply_block(const struct xbar_product *product, enum block block, enum xbar_form form,
+				unsigned bytes)
 {
-	const uint8_t *inputs = product->inputs + vector * product->input_stride;
 	struct sums sums;
 
 	sums.low[0] = sums.low[1] = sums.low[2] = sums.low[3] = load(product->bias);
 	sums.high[0] = sums.high[1] = sums.high[2] = sums.high[3] = load(product->bias + 8);
+	if (block == TWO_PANELS) {
+		sums.low[1] = load(product->bias + XBAR_PANEL);
+		sums.high[1] = load(product->bias + XBAR_PANEL + 8);
+	}
 	if (form == XBAR_NIBBLES)
-		add_nibbles(&sums, product, inputs, count);
+		add_nibbles(&sums, product, block);
 	else
-		add_steps(&sums, product, inputs, 0, product->steps, count, form);
-	finish(product, vector, &sums, count, bytes);
+		add_steps(&sums, product, 0, product->steps, block, form);
+	finish(product, &sums, block, bytes);
+}
+
+AVX2_INLINE void next_vectors(struct xbar_product *product, unsigned vectors, unsigned bytes)
+{
+	product->vectors -= vectors;
+	product->inputs += vectors * product->input_stride;
+	if (bytes) {
+		product->add += vectors * product->add_stride;
+		product->outputs += vectors * product->output_stride;
+		product->clipped += vectors * product->clipped_stride;
+	} else {
+		product->sums += (size_t)vectors * XBAR_PANEL;
+	}
+}
+
+AVX2_INLINE void multiply_panel(struct xbar_product product, enum xbar_form form, unsigned bytes)
+{
+	for (; product.vectors >= 4; next_vectors(&product, 4, bytes))
+		multiply_block(&product, FOUR_VECTORS, form, bytes);
+	for (; product.vectors; next_vectors(&product, 1, bytes))
+		multiply_block(&product, ONE, form, bytes);
+}
+
+/* Two panels at a time while there are two; strides are then from panel to panel. Returns how many are left. */
+AVX2_INLINE unsigned multiply_vector(struct xbar_product *product, enum xbar_form form, unsigned bytes)
+{
+	unsigned left = product->panels;
+
+	product->add_stride = XBAR_PANEL;
+	product->output_stride = (size_t)XBAR_PANEL * bytes;
+	product->clipped_stride = XBAR_PANEL / 8;
+	for (; left >= 2; left -= 2) {
+		multiply_block(product, TWO_PANELS, form, bytes);
+		xbar_next_panel(product, bytes);
+		xbar_next_panel(product, bytes);
+	}
+	return left;
 }
 
 /* The product is copied, so that the compiler knows that stores of bytes do not change it. */
 AVX2_INLINE void multiply(const struct xbar_product *product, enum xbar_form form, unsigned bytes)
 {
 	struct xbar_product own = *product;
+	unsigned left = own.vectors == 1 ? multiply_vector(&own, form, bytes) : own.panels;
 
-	for (unsigned left = own.panels; left; left--, xbar_next_panel(&own, bytes)) {
-		size_t vector = 0;
-
-		for (; vector + VECTORS <= own.vectors; vector += VECTORS)
-			multiply_some(&own, vector, VECTORS, form, bytes);
-		for (; vector < own.vectors; vector++)
-			multiply_some(&own, vector, 1, form, bytes);
-	}
+	for (; left; left--, xbar_next_panel(&own, bytes))
+		multiply_panel(own, form, bytes);
 }
 
 AVX2 static void codes_s8(const struct xbar_product *product)
@@ -272,162 +305,6 @@ AVX2 static void wide_s16(const struct xbar_product *product)
 AVX2 static void codes_sums(const struct xbar_product *product)
 {
 	multiply(product, XBAR_CODES, 0);
-}
-
-/* ---- noise ------------------------------------------------------------------------------------------------------- */
-
-/* High and low halves of eight 32 x 32-bit products. */
-AVX2_INLINE __m256i multiply_words(__m256i words, uint32_t by, __m256i *low)
-{
-	const __m256i factor = _mm256_set1_epi32((int32_t)by);
-	__m256i even = _mm256_mul_epu32(words, factor);
-	__m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(words, 32), factor);
-
-	*low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
-	return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-}
-
-/* The keys of all rounds, once for many counters. */
-struct keys {
-	__m256i even[XBAR_PHILOX_ROUNDS], odd[XBAR_PHILOX_ROUNDS];
-};
-
-AVX2_INLINE void make_keys(uint64_t seed, struct keys *keys)
-{
-	for (uint32_t round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
-		keys->even[round] = _mm256_set1_epi32((int32_t)((uint32_t)seed + round * XBAR_PHILOX_W0));
-		keys->odd[round] = _mm256_set1_epi32((int32_t)((uint32_t)(seed >> 32) + round * XBAR_PHILOX_W1));
-	}
-}
-
-/* A round of eight counters. */
-AVX2_INLINE void mix(__m256i word[4], __m256i even_key, __m256i odd_key)
-{
-	__m256i low0, low1;
-	__m256i high0 = multiply_words(word[0], XBAR_PHILOX_M0, &low0);
-	__m256i high1 = multiply_words(word[2], XBAR_PHILOX_M1, &low1);
-
-	word[0] = _mm256_xor_si256(_mm256_xor_si256(high1, word[1]), even_key);
-	word[1] = low1;
-	word[2] = _mm256_xor_si256(_mm256_xor_si256(high0, word[3]), odd_key);
-	word[3] = low0;
-}
-
-#define HORNER(c) p = _mm256_add_ps(_mm256_mul_ps(p, y), _mm256_set1_ps(c));
-
-AVX2_INLINE __m256 logarithm(__m256 x)
-{
-	const __m256 one = _mm256_set1_ps(1.0f);
-	__m256i bits = _mm256_castps_si256(x);
-	__m256 e = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(126)));
-	__m256i mantissa = _mm256_and_si256(bits, _mm256_set1_epi32(0x007FFFFF));
-	__m256 m = _mm256_castsi256_ps(_mm256_or_si256(mantissa, _mm256_set1_epi32(0x3F000000)));
-	__m256 small = _mm256_cmp_ps(m, _mm256_set1_ps(XBAR_SQRT_HALF), _CMP_LT_OQ);
-	__m256 y = _mm256_add_ps(_mm256_sub_ps(m, one), _mm256_and_ps(m, small));
-	__m256 z = _mm256_mul_ps(y, y), p = _mm256_set1_ps(XBAR_LOG_FIRST);
-
-	e = _mm256_sub_ps(e, _mm256_and_ps(one, small));
-	XBAR_LOG_REST(HORNER)
-	p = _mm256_mul_ps(_mm256_mul_ps(p, y), z);
-	p = _mm256_sub_ps(p, _mm256_mul_ps(z, _mm256_set1_ps(0.5f)));
-	return _mm256_add_ps(_mm256_add_ps(y, p), _mm256_mul_ps(e, _mm256_set1_ps(XBAR_LN2)));
-}
-
-AVX2_INLINE void box_muller(__m256i radius, __m256i angle, __m256 *sine, __m256 *cosine)
-{
-	const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1.0f);
-	__m256 u = _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(_mm256_srli_epi32(radius, 8)), one),
-				 _mm256_set1_ps(0x1p-24f));
-	__m256 r = _mm256_sqrt_ps(_mm256_mul_ps(_mm256_set1_ps(-2.0f), logarithm(u)));
-	__m256 t = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_slli_epi32(angle, 2)), _mm256_set1_ps(XBAR_ANGLE_STEP));
-	__m256 y = _mm256_mul_ps(t, t), p = _mm256_set1_ps(XBAR_SIN_FIRST), s, c;
-	__m256 quarter = _mm256_castsi256_ps(_mm256_slli_epi32(angle, 1)); /* its sign bit is bit 30 of the word */
-
-	XBAR_SIN_REST(HORNER)
-	s = _mm256_add_ps(_mm256_mul_ps(_mm256_mul_ps(p, y), t), t);
-	p = _mm256_set1_ps(XBAR_COS_FIRST);
-	XBAR_COS_REST(HORNER)
-	c = _mm256_sub_ps(_mm256_mul_ps(_mm256_mul_ps(p, y), y), _mm256_mul_ps(y, _mm256_set1_ps(0.5f)));
-	c = _mm256_add_ps(c, one);
-	*sine = _mm256_blendv_ps(s, c, quarter);
-	*cosine = _mm256_blendv_ps(c, s, quarter);
-	*sine = _mm256_xor_ps(*sine, _mm256_and_ps(_mm256_castsi256_ps(angle), sign));
-	*cosine = _mm256_xor_ps(*cosine, _mm256_and_ps(_mm256_xor_ps(_mm256_castsi256_ps(angle), quarter), sign));
-	*sine = _mm256_mul_ps(r, *sine);
-	*cosine = _mm256_mul_ps(r, *cosine);
-}
-
-/* Eight outputs: sigma * normal + offset. */
-AVX2_INLINE void add_noise(const struct xbar_noise *noise, size_t vector, unsigned first, __m256 normal, __m256 sigma)
-{
-	size_t at = vector * XBAR_PANEL + first;
-
-	if (noise->variance) {
-		__m256 variance = _mm256_cvtepi32_ps(load(noise->variance + at));
-
-		sigma = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(variance, _mm256_set1_ps(noise->unit)),
-						     _mm256_set1_ps(noise->floor)));
-	}
-	_mm256_storeu_ps(noise->add + at,
-			 _mm256_add_ps(_mm256_mul_ps(sigma, normal), _mm256_loadu_ps(noise->offset + first)));
-}
-
-/* Counters of the four lanes of two vectors. */
-AVX2_INLINE void make_counters(const struct xbar_noise *noise, size_t vector, __m256i word[4])
-{
-	uint64_t use = noise->first_vector + vector, next = use + 1;
-
-	word[0] = _mm256_add_epi32(_mm256_set1_epi32((int32_t)noise->counter_word),
-				   _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
-	word[1] = _mm256_set1_epi32((int32_t)noise->line);
-	word[2] = _mm256_set_m128i(_mm_set1_epi32((int32_t)next), _mm_set1_epi32((int32_t)use));
-	word[3] = _mm256_set_m128i(_mm_set1_epi32((int32_t)(next >> 32)), _mm_set1_epi32((int32_t)(use >> 32)));
-}
-
-/* Two vectors of noise, the second one only if it is there. */
-AVX2_INLINE void add_normals(const struct xbar_noise *noise, size_t vector, const __m256i word[4], __m256 sigma)
-{
-	__m256 a, b, c, d;
-
-	box_muller(word[0], word[1], &a, &b);
-	box_muller(word[2], word[3], &c, &d);
-	add_noise(noise, vector, 0, _mm256_permute2f128_ps(a, b, 0x20), sigma);
-	add_noise(noise, vector, 8, _mm256_permute2f128_ps(c, d, 0x20), sigma);
-	if (vector + 1 == noise->vectors)
-		return;
-	add_noise(noise, vector + 1, 0, _mm256_permute2f128_ps(a, b, 0x31), sigma);
-	add_noise(noise, vector + 1, 8, _mm256_permute2f128_ps(c, d, 0x31), sigma);
-}
-
-/* Four vectors at a time, whose generators run side by side: one alone would wait for its own multiplications. */
-AVX2 static void noise(const struct xbar_noise *noise)
-{
-	const struct xbar_noise own = *noise;
-	const __m256 sigma = _mm256_sqrt_ps(_mm256_set1_ps(own.floor));
-	struct keys keys;
-	size_t vector = 0;
-
-	make_keys(own.seed, &keys);
-	for (; vector + 2 < own.vectors; vector += 4) {
-		__m256i one[4], two[4];
-
-		make_counters(&own, vector, one);
-		make_counters(&own, vector + 2, two);
-		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++) {
-			mix(one, keys.even[round], keys.odd[round]);
-			mix(two, keys.even[round], keys.odd[round]);
-		}
-		add_normals(&own, vector, one, sigma);
-		add_normals(&own, vector + 2, two, sigma);
-	}
-	if (vector < own.vectors) {
-		__m256i last[4];
-
-		make_counters(&own, vector, last);
-		for (unsigned round = 0; round < XBAR_PHILOX_ROUNDS; round++)
-			mix(last, keys.even[round], keys.odd[round]);
-		add_normals(&own, vector, last, sigma);
-	}
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
@@ -494,7 +371,7 @@ static const struct xbar_kernel kernel = {
 	.s8 = {codes_s8, nibbles_s8, wide_s8},
 	.s16 = {codes_s16, nibbles_s16, wide_s16},
 	.sums = codes_sums,
-	.noise = noise,
+	.noise = xbar_avx2_noise,
 	.load_codes = load_codes,
 	.load_wide = load_wide,
 	.load_squares = load_squares,

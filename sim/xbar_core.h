@@ -24,9 +24,9 @@ enum xbar_form {
 	XBAR_FORMS,
 };
 
-/* Products of `vectors` inputs with `panels` panels of weights, one after the other; what is said below is of the first. */
+/* Products of `vectors` inputs with panels of weights. What is said of a panel is of the first one. */
 struct xbar_product {
-	unsigned panels;
+	unsigned panels;        /* one after the other: xbar_next_panel() */
 	const uint8_t *weights; /* [steps][XBAR_STEP_BYTES] as in struct xbar_plane */
 	size_t weight_stride;   /* bytes from panel to panel */
 	size_t steps; /* even */
@@ -36,7 +36,7 @@ struct xbar_product {
 	const int32_t *bias; /* [XBAR_PANEL]: added to the sums */
 	/* The ADC (section "ADC"): */
 	const float *scale;  /* [XBAR_PANEL] */
-	const float *add;    /* one row [XBAR_PANEL] for all vectors: add_stride 0; or, for one panel, [vectors][XBAR_PANEL] */
+	const float *add;    /* [XBAR_PANEL] for all vectors, add_stride 0; or [vectors][XBAR_PANEL] of one panel */
 	size_t add_stride;   /* floats from vector to vector */
 	int16_t low, high;   /* range of outputs */
 	uint8_t *outputs;    /* 16 codes of s8 or s16 */
@@ -44,7 +44,7 @@ struct xbar_product {
 	uint8_t *clipped;    /* 2 bytes of bits */
 	size_t clipped_stride;
 	/* or, instead of the ADC: */
-	int32_t *sums;       /* [vectors][XBAR_PANEL], and the next panel's follow */
+	int32_t *sums;       /* [vectors][XBAR_PANEL]; those of the next panel follow */
 };
 
 static inline void xbar_next_panel(struct xbar_product *product, unsigned code_bytes)

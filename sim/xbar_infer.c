@@ -24,11 +24,7 @@ struct job {
 	unsigned code_bytes;      /* of an output */
 	unsigned panel, panels;   /* that have outputs */
 	size_t chunk, vectors;    /* first vector of the chunk in the batch, and how many */
-	struct xbar_product product;
 };
-
-/* Panels that a thread takes at a time: their outputs fill a line of the cache or two, which no other thread writes. */
-#define PART_PANELS 4u
 
 /* What a panel needs beside its weights, on the stack of the thread that computes it. */
 struct panel {
@@ -196,37 +192,30 @@ static void scatter(const struct job *job, unsigned number, const struct panel *
 	}
 }
 
-/* What the products of all panels have in common. */
-static struct xbar_product common_product(const struct job *job)
+/* The product of some panels, from number `number` on; without noise, and without a place for the outputs. */
+static struct xbar_product product_of(const struct job *job, unsigned number, unsigned panels, int32_t *bias)
 {
 	const struct xbar *xbar = job->xbar;
-
-	return (struct xbar_product){
+	const struct xbar_tile *tile = &xbar->tiles[job->inference->region.tile];
+	size_t at = (size_t)number * XBAR_PANEL;
+	struct xbar_product product = {
+		.panels = panels,
+		.weights = panel_of(job, job->weights, number, !job->codes),
 		.weight_stride = (size_t)xbar_plane_inputs(xbar, job->direction) * XBAR_PANEL * (job->codes ? 1 : 2),
 		.steps = (job->end - job->first) / (job->codes ? 4u : 2u),
 		.inputs = xbar->inputs,
 		.input_stride = input_stride(job),
 		.vectors = job->vectors,
+		.scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction] + at,
+		.add = tile->offset[job->direction] + at,
 		.add_stride = job->noisy ? XBAR_PANEL : 0,
 		.low = (int16_t)xbar->low,
 		.high = (int16_t)xbar->high,
-		.output_stride = job->outputs * xbar_output_bytes(xbar),
+		.output_stride = (size_t)job->outputs * job->code_bytes,
 		.clipped_stride = (job->outputs + 7) / 8,
 	};
-}
 
-/* The product of some panels, from number `number` on; without noise, and without a place for the outputs. */
-static struct xbar_product product_of(const struct job *job, unsigned number, unsigned panels, int32_t *bias)
-{
-	const struct xbar_tile *tile = &job->xbar->tiles[job->inference->region.tile];
-	struct xbar_product product = job->product;
-	size_t at = (size_t)number * XBAR_PANEL;
-
-	product.panels = panels;
-	product.weights = panel_of(job, job->weights, number, !job->codes);
 	product.bias = bias_of(job, &product, number, bias);
-	product.scale = (job->codes ? tile->scale_codes : tile->scale_quanta)[job->direction] + at;
-	product.add = tile->offset[job->direction] + at;
 	return product;
 }
 
@@ -298,9 +287,8 @@ static void compute_panels(const struct job *job, unsigned number, unsigned end)
 static void compute_part(void *arg, unsigned part)
 {
 	const struct job *job = arg;
-	unsigned first = part * PART_PANELS, left = job->panels - first;
 
-	compute_panels(job, job->panel + first, job->panel + first + (left < PART_PANELS ? left : PART_PANELS));
+	compute_panels(job, job->panel + part, job->panel + part + 1);
 }
 
 /* Panels that share a byte of bits, when outputs do not begin with one, stay in order. */
@@ -319,7 +307,7 @@ static void compute_chunk(struct job *job)
 		if (!xbar->pool)
 			xbar->pool = xbar_pool_new(xbar->options.threads);
 		if (xbar->pool) {
-			xbar_pool_run(xbar->pool, compute_part, job, (job->panels + PART_PANELS - 1) / PART_PANELS);
+			xbar_pool_run(xbar->pool, compute_part, job, job->panels);
 			return;
 		}
 	}
@@ -373,7 +361,6 @@ bool xbar_infer(struct xbar *xbar, const struct xbar_inference *inference)
 		job.vectors = left < XBAR_CHUNK ? left : XBAR_CHUNK;
 		if (!load_chunk(&job))
 			return false;
-		job.product = common_product(&job);
 		compute_chunk(&job);
 	}
 	xbar_trace(xbar, -(int32_t)XBAR_READ_UV);

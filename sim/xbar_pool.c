@@ -6,23 +6,55 @@
 
 #include "sim/xbar_core.h"
 
+/* Parts next..end - 1, which one thread takes first. */
+struct range {
+	unsigned next, end;
+};
+
+struct worker {
+	struct xbar_pool *pool;
+	unsigned number; /* of its range; 0 is the caller's */
+	pthread_t thread;
+};
+
 struct xbar_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work_there, work_done;
 	void (*work)(void *arg, unsigned part);
 	void *arg;
-	unsigned parts, next, running; /* next part to take; parts that threads are at */
+	unsigned running; /* parts that threads are at */
 	bool ending;
 	unsigned workers;
-	pthread_t worker[XBAR_THREADS_MAX];
+	struct range range[XBAR_THREADS_MAX];
+	struct worker worker[XBAR_THREADS_MAX];
 };
 
-/* Takes parts while there are some; the lock is held at entry and exit. */
-static void take_parts(struct xbar_pool *pool)
+/*
+ * Takes the next part of the thread's own range, so that neighbours in memory stay with one thread, from job to job
+ * too; then the last of the range that has most left. False when there is none.
+ */
+static bool take_part(struct xbar_pool *pool, unsigned number, unsigned *part)
 {
-	while (pool->next < pool->parts) {
-		unsigned part = pool->next++;
+	struct range *own = &pool->range[number], *most = own;
 
+	for (unsigned i = 0; i <= pool->workers; i++)
+		if (pool->range[i].end - pool->range[i].next > most->end - most->next)
+			most = &pool->range[i];
+	if (own->next < own->end)
+		*part = own->next++;
+	else if (most->next < most->end)
+		*part = --most->end;
+	else
+		return false;
+	return true;
+}
+
+/* Takes parts while there are some; the lock is held at entry and exit. */
+static void take_parts(struct xbar_pool *pool, unsigned number)
+{
+	unsigned part;
+
+	while (take_part(pool, number, &part)) {
 		pool->running++;
 		pthread_mutex_unlock(&pool->lock);
 		pool->work(pool->arg, part);
@@ -33,11 +65,12 @@ static void take_parts(struct xbar_pool *pool)
 
 static void *worker(void *arg)
 {
-	struct xbar_pool *pool = arg;
+	const struct worker *self = arg;
+	struct xbar_pool *pool = self->pool;
 
 	pthread_mutex_lock(&pool->lock);
 	while (!pool->ending) {
-		take_parts(pool);
+		take_parts(pool, self->number);
 		if (!pool->running)
 			pthread_cond_signal(&pool->work_done);
 		if (!pool->ending)
@@ -56,7 +89,7 @@ void xbar_pool_free(struct xbar_pool *pool)
 	pthread_cond_broadcast(&pool->work_there);
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->workers; i++)
-		pthread_join(pool->worker[i], NULL);
+		pthread_join(pool->worker[i].thread, NULL);
 	pthread_cond_destroy(&pool->work_there);
 	pthread_cond_destroy(&pool->work_done);
 	pthread_mutex_destroy(&pool->lock);
@@ -78,7 +111,10 @@ struct xbar_pool *xbar_pool_new(unsigned threads)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (good && pool->workers + 1 < threads) {
-		good = pthread_create(&pool->worker[pool->workers], NULL, worker, pool) == 0;
+		struct worker *self = &pool->worker[pool->workers];
+
+		*self = (struct worker){.pool = pool, .number = pool->workers + 1};
+		good = pthread_create(&self->thread, NULL, worker, self) == 0;
 		pool->workers += good;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -93,10 +129,10 @@ void xbar_pool_run(struct xbar_pool *pool, void (*work)(void *arg, unsigned part
 	pthread_mutex_lock(&pool->lock);
 	pool->work = work;
 	pool->arg = arg;
-	pool->parts = parts;
-	pool->next = 0;
+	for (unsigned i = 0; i <= pool->workers; i++)
+		pool->range[i] = (struct range){parts * i / (pool->workers + 1), parts * (i + 1) / (pool->workers + 1)};
 	pthread_cond_broadcast(&pool->work_there);
-	take_parts(pool);
+	take_parts(pool, 0);
 	while (pool->running)
 		pthread_cond_wait(&pool->work_done, &pool->lock);
 	pthread_mutex_unlock(&pool->lock);

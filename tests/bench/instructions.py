@@ -46,8 +46,10 @@ METRICS = {
     PRODUCTS: ("32 vectors", "bench-infer", ["count", "sums"], 10, 50),
     ADC_S8: ("32 vectors", "bench-infer", ["count", "adc-s8"], 10, 50),
     ADC_S16: ("32 vectors", "bench-infer", ["count", "adc-s16"], 10, 50),
+    "the same with 4-bit weights": ("32 vectors", "bench-infer", ["count", "nibbles"], 10, 50),
     GAUSSIANS: ("chunk", "bench-infer", ["count", "noise"], 10, 50),
     "inference 256x256, batch 32": ("call", "bench-infer", ["count", "infer"], 2, 6),
+    "inference 256x256, batch 1": ("call", "bench-infer", ["count", "infer-1"], 20, 100),
 }
 UNITS = {metric: f"instructions per {row[0]}" for metric, row in METRICS.items()}
 UNITS |= {REPORT: "instructions per spike", ADC: "% of the products"}

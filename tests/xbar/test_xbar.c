@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The crossbar model against itself: kernels, threads, splits of a batch; and what its calls promise. */
 #include <check.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,46 @@ START_TEST(test_kernels_equal)
 }
 END_TEST
 
+/* Noise of so many vectors from `first` on, with variances or without. */
+static void compare_noise(size_t vectors, uint64_t first, bool with_variance, uint64_t *seed)
+{
+	static int32_t variance[XBAR_CHUNK * XBAR_PANEL];
+	static float plain[XBAR_CHUNK * XBAR_PANEL + 1], avx2[XBAR_CHUNK * XBAR_PANEL + 1];
+	float offset[XBAR_PANEL];
+	struct xbar_noise noise = {.counter_word = random_word(seed), .line = random_word(seed), .vectors = vectors};
+
+	for (size_t i = 0; i < XBAR_PANEL; i++)
+		offset[i] = (float)(int32_t)random_word(seed) * 0x1p-31f;
+	for (size_t i = 0; i < vectors * XBAR_PANEL; i++)
+		variance[i] = (int32_t)(random_word(seed) >> 8);
+	noise.seed = (uint64_t)random_word(seed) << 32 | random_word(seed);
+	noise.first_vector = first;
+	noise.variance = with_variance ? variance : NULL;
+	noise.unit = 0x1p-20f;
+	noise.floor = 0.25f;
+	noise.offset = offset;
+	plain[vectors * XBAR_PANEL] = avx2[vectors * XBAR_PANEL] = 42.0f; /* nothing is written behind */
+	noise.add = plain;
+	xbar_plain.noise(&noise);
+	noise.add = avx2;
+	xbar_avx2()->noise(&noise);
+	ck_assert_mem_eq(plain, avx2, (vectors * XBAR_PANEL + 1) * sizeof(float));
+}
+
+/* All numbers of vectors around the kernel's eight, and use numbers around a carry from one half to the other. */
+START_TEST(test_noise_equal)
+{
+	uint64_t seed = 77;
+
+	for (size_t vectors = 1; vectors <= 20; vectors++)
+		for (uint64_t before = 0; before <= 20; before++)
+			compare_noise(vectors, (UINT64_C(6) << 32) - before, vectors % 2, &seed);
+	for (unsigned trial = 0; trial < 200; trial++)
+		compare_noise(XBAR_CHUNK, (uint64_t)random_word(&seed) << 20, trial % 2, &seed);
+	compare_noise(XBAR_CHUNK, UINT64_MAX - 9, true, &seed);
+}
+END_TEST
+
 /* The largest sums of each form: all codes at their rails, 1024 rows. */
 START_TEST(test_kernels_at_rails)
 {
@@ -169,6 +210,32 @@ START_TEST(test_threads_equal)
 	ck_assert_same(one, three, &part, true, 70, &seed);
 	xbar_free(one);
 	xbar_free(three);
+}
+END_TEST
+
+static void count_part(void *arg, unsigned part)
+{
+	atomic_uint *runs = arg;
+
+	atomic_fetch_add(&runs[part], 1);
+}
+
+/* Fewer parts than threads, none, and many: each is done once, by the time the call returns. */
+START_TEST(test_pool_does_each_part_once)
+{
+	for (unsigned threads = 2; threads <= 5; threads++) {
+		struct xbar_pool *pool = xbar_pool_new(threads);
+
+		ck_assert_ptr_nonnull(pool);
+		for (unsigned parts = 0; parts <= 40; parts++) {
+			atomic_uint runs[41] = {0};
+
+			xbar_pool_run(pool, count_part, runs, parts);
+			for (unsigned part = 0; part <= 40; part++)
+				ck_assert_uint_eq(runs[part], part < parts);
+		}
+		xbar_pool_free(pool);
+	}
 }
 END_TEST
 
@@ -374,11 +441,14 @@ int main(void)
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, test_philox);
-	if (xbar_avx2())
+	if (xbar_avx2()) {
 		tcase_add_test(tcase, test_kernels_equal);
+		tcase_add_test(tcase, test_noise_equal);
+	}
 	tcase_add_test(tcase, test_kernels_at_rails);
 	tcase_add_test(tcase, test_all_clipped);
 	tcase_add_loop_test(tcase, test_threads_equal, 0, 2);
+	tcase_add_test(tcase, test_pool_does_each_part_once);
 	tcase_add_test(tcase, test_small_work_stays);
 	tcase_add_test(tcase, test_splits_equal);
 	tcase_add_test(tcase, test_codes_and_quanta_agree);
