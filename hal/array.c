@@ -151,8 +151,7 @@ static void give_back(struct nm_block *block)
 {
 	struct nm_tile *tile;
 
-	/* A forked child cannot touch what its parent had open. */
-	if (!block->dev || block->dev->process != atomic_load_explicit(&nm_process, memory_order_relaxed))
+	if (!block->dev)
 		return;
 	pthread_mutex_lock(&block->dev->lock);
 	tile = &block->dev->shadow.tiles[block->core];
@@ -293,7 +292,8 @@ int nmhal_array_new(nmhal_device *const *devs, size_t dev_count, uint32_t n_out,
 
 void nmhal_array_free(nmhal_array *array)
 {
-	if (!array)
+	/* A thread of the parent may have been inside of the array when this process was forked. */
+	if (!array || (array->dev_count && nm_device_is_foreign(array->devs[0])))
 		return;
 	for (size_t i = 0; array->blocks && i < array->block_count; i++) {
 		give_back(&array->blocks[i]);

@@ -33,11 +33,6 @@ __attribute__((constructor)) static void watch_forks(void)
 	(void)pthread_atfork(NULL, NULL, count_fork);
 }
 
-static bool is_foreign(const struct nmhal_device *dev)
-{
-	return dev->process != atomic_load_explicit(&nm_process, memory_order_relaxed);
-}
-
 COLD static int fail_null(const char *what)
 {
 	return nm_fail(NULL, NMHAL_E_INVALID, "%s: dev is NULL", what);
@@ -58,7 +53,7 @@ int nm_device_check(const struct nmhal_device *dev, const char *what)
 {
 	if (!dev)
 		return fail_null(what);
-	if (is_foreign(dev))
+	if (nm_device_is_foreign(dev))
 		return fail_foreign(dev, what);
 	if (atomic_load_explicit(&dev->closed, memory_order_acquire))
 		return fail_closed(dev, what);
@@ -124,7 +119,7 @@ int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *wh
 
 	if (!dev)
 		return fail_null(what);
-	if (is_foreign(dev))
+	if (nm_device_is_foreign(dev))
 		return fail_foreign(dev, what);
 	if (timeout_ms == NMHAL_TIMEOUT_DEFAULT)
 		timeout_ms = dev->caps.default_timeout_ms;
@@ -243,7 +238,7 @@ static void wake_op(struct nmhal_device *dev)
 
 void nmhal_device_interrupt(nmhal_device *dev)
 {
-	if (!dev || is_foreign(dev))
+	if (!dev || nm_device_is_foreign(dev))
 		return;
 	/* Counted before `closed` is read, and close sets `closed` before it reads the count: either sees the other. */
 	atomic_fetch_add(&dev->interrupting, 1);
@@ -280,7 +275,7 @@ int nmhal_device_close(nmhal_device *dev)
 
 	if (!dev)
 		return fail_null("close");
-	if (is_foreign(dev))
+	if (nm_device_is_foreign(dev))
 		return NMHAL_OK;
 	atomic_fetch_add(&dev->interrupting, 1);
 	if (!atomic_exchange(&dev->closed, true)) {
@@ -328,7 +323,7 @@ void nmhal_device_unref(nmhal_device *dev)
 	if (!dev || atomic_fetch_sub_explicit(&dev->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	/* A child cannot tell what of its copy of the device is whole: it is left alone. */
-	if (is_foreign(dev))
+	if (nm_device_is_foreign(dev))
 		return;
 	status = nmhal_device_close(dev);
 	if (status)

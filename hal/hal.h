@@ -197,6 +197,11 @@ struct nmhal_device {
 
 /* Changes in every forked child. */
 extern atomic_uint nm_process;
+/* Was it opened by a parent of this process? Then nothing can be said of its copy here: it is left alone. */
+static inline bool nm_device_is_foreign(const struct nmhal_device *dev)
+{
+	return dev->process != atomic_load_explicit(&nm_process, memory_order_relaxed);
+}
 
 /* Frees the core's memory of a device whose driver is closed (or never was open). */
 void nm_device_free(struct nmhal_device *dev);

@@ -24,11 +24,12 @@ extern "Python" int nmhal_py_write(void *user, float *w, unsigned out, unsigned 
 extern "Python" const char *nmhal_py_explain(void *user);
 void nmhal_py_guard(nmhal_device **devs, size_t count);
 void nmhal_py_unguard(void);
+void nmhal_py_guard_slots(void);
+void nmhal_py_forked(void);
 int64_t nmhal_py_slot_new(void);
 void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in,
                         const struct nmhal_array_options *options, nmhal_device **devs, size_t count);
 void nmhal_py_array_free(nmhal_array *array);
-void nmhal_py_slots_guard(void);
 struct xla_frame;
 struct xla_error *nmhal_py_xla_matmul(struct xla_frame *frame);
 struct xla_error *nmhal_py_xla_update(struct xla_frame *frame);

@@ -5,14 +5,13 @@
  */
 #include "bindings/python/slots.h"
 
-#include <signal.h>
+#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 static struct {
 	_Atomic(struct nmhal_py_slot *) newest;
-	bool guarded;
-	struct sigaction before;
+	_Atomic(int64_t) count;
+	atomic_int visitors; /* handlers of Ctrl-C that look at the devices of slots now */
 } slots;
 
 static struct nmhal_py_slot *find(int64_t number)
@@ -31,10 +30,10 @@ int64_t nmhal_py_slot_new(void)
 	if (!slot)
 		return -1;
 	pthread_mutex_init(&slot->lock, NULL);
+	slot->number = atomic_fetch_add(&slots.count, 1);
 	slot->next = atomic_load(&slots.newest);
-	do
-		slot->number = slot->next ? slot->next->number + 1 : 0;
-	while (!atomic_compare_exchange_weak(&slots.newest, &slot->next, slot));
+	while (!atomic_compare_exchange_weak(&slots.newest, &slot->next, slot))
+		;
 	return slot->number;
 }
 
@@ -55,6 +54,12 @@ void nmhal_py_slot_leave(struct nmhal_py_slot *slot)
 	pthread_mutex_unlock(&slot->lock);
 }
 
+static void set_devices(struct nmhal_py_slot *slot, nmhal_device **devs, size_t count)
+{
+	for (size_t i = 0; i < NMHAL_PY_SLOT_DEVICES; i++)
+		atomic_store(&slot->devs[i], i < count ? devs[i] : NULL);
+}
+
 void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in,
 	const struct nmhal_array_options *options, nmhal_device **devs, size_t count)
 {
@@ -67,8 +72,7 @@ void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint
 	slot->n_out = n_out;
 	slot->n_in = n_in;
 	slot->options = *options;
-	memset(slot->devs, 0, sizeof(slot->devs));
-	memcpy(slot->devs, devs, (count < NMHAL_PY_SLOT_DEVICES ? count : NMHAL_PY_SLOT_DEVICES) * sizeof(*devs));
+	set_devices(slot, devs, count);
 	pthread_mutex_unlock(&slot->lock);
 }
 
@@ -78,33 +82,34 @@ void nmhal_py_array_free(nmhal_array *array)
 		pthread_mutex_lock(&slot->lock);
 		if (slot->array == array) {
 			slot->array = NULL;
-			memset(slot->devs, 0, sizeof(slot->devs));
+			set_devices(slot, NULL, 0);
 		}
 		pthread_mutex_unlock(&slot->lock);
 	}
+	/* The array may hold the last references to its devices; a handler may still have one that it found before. */
+	while (atomic_load(&slots.visitors))
+		sched_yield();
 	nmhal_array_free(array);
 }
 
-/* ---- Ctrl-C ------------------------------------------------------------------------------------------------------ */
-
-static void on_interrupt(int number, siginfo_t *info, void *context)
+void nmhal_py_slots_interrupt(void)
 {
-	for (struct nmhal_py_slot *slot = atomic_load(&slots.newest); slot; slot = slot->next)
-		for (int i = 0; atomic_load(&slot->running) && i < NMHAL_PY_SLOT_DEVICES && slot->devs[i]; i++)
-			nmhal_device_interrupt(slot->devs[i]);
-	if (slots.before.sa_flags & SA_SIGINFO)
-		slots.before.sa_sigaction(number, info, context);
-	else
-		slots.before.sa_handler(number);
+	atomic_fetch_add(&slots.visitors, 1);
+	for (struct nmhal_py_slot *slot = atomic_load(&slots.newest); slot; slot = slot->next) {
+		for (size_t i = 0; atomic_load(&slot->running) && i < NMHAL_PY_SLOT_DEVICES; i++) {
+			nmhal_device *dev = atomic_load(&slot->devs[i]);
+
+			if (!dev)
+				break;
+			nmhal_device_interrupt(dev);
+		}
+	}
+	atomic_fetch_sub(&slots.visitors, 1);
 }
 
-void nmhal_py_slots_guard(void)
+void nmhal_py_slots_forked(void)
 {
-	const struct sigaction action = {.sa_sigaction = on_interrupt, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-
-	if (slots.guarded || sigaction(SIGINT, NULL, &slots.before) != 0)
-		return;
-	/* Somebody who ignores Ctrl-C, or leaves it to end the process, keeps that. */
-	if (slots.before.sa_handler != SIG_IGN && slots.before.sa_handler != SIG_DFL)
-		slots.guarded = sigaction(SIGINT, &action, NULL) == 0;
+	/* Their locks may be held by threads that the child does not have. Numbers go on, so none is used twice. */
+	atomic_store(&slots.newest, NULL);
+	atomic_store(&slots.visitors, 0);
 }

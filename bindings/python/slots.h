@@ -19,7 +19,7 @@ struct nmhal_py_slot {
 	uint32_t n_out, n_in;
 	struct nmhal_array_options options;
 	uint64_t vectors; /* that products without a key have had so far */
-	nmhal_device *devs[NMHAL_PY_SLOT_DEVICES]; /* that Ctrl-C interrupts, NULL behind the last */
+	_Atomic(nmhal_device *) devs[NMHAL_PY_SLOT_DEVICES]; /* that Ctrl-C interrupts, NULL behind the last */
 	atomic_bool running;
 };
 
@@ -29,8 +29,10 @@ int64_t nmhal_py_slot_new(void);
 void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in, const struct nmhal_array_options *options, nmhal_device **devs, size_t count);
 /* Takes the array out of its slots, when their running calls are over, and frees it. NULL is fine. */
 void nmhal_py_array_free(nmhal_array *array);
-/* From now on Ctrl-C interrupts the calls that run on slots, then does what it did. One call at a time. */
-void nmhal_py_slots_guard(void);
+/* Interrupts the calls that run on slots. For handlers of signals too. */
+void nmhal_py_slots_interrupt(void);
+/* In a forked child: forgets all slots. */
+void nmhal_py_slots_forked(void);
 
 /* Locks a slot for a call, to be left again; NULL: no such number. */
 struct nmhal_py_slot *nmhal_py_slot_enter(int64_t number);

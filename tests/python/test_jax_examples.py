@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from jaxbed import has_analog
@@ -35,6 +36,17 @@ class Examples(unittest.TestCase):
         self.assertEqual(len(losses), 5)
         self.assertEqual(losses, sorted(losses, reverse=True))
         self.assertLess(losses[-1], 0.2 * losses[0])
+
+    def test_from_the_installed_package(self):
+        """From outside of the tree, with the data of the package."""
+        data = "import runpy, nmhal; load = runpy.run_path(nmhal.__path__[0] + '/examples/jax/digits.py')['load']\n" \
+               "print(len(load()[0]), 'images')"
+        with tempfile.TemporaryDirectory() as folder:
+            for args, words in ((("-m", "nmhal.examples", "first_steps"), "cells written so far"),
+                                (("-c", data), "1260 images")):
+                done = subprocess.run([sys.executable, *args], capture_output=True, text=True, timeout=120, check=False,
+                                      cwd=folder)
+                self.assertIn(words, done.stdout, done.stderr)
 
     def test_readme_has_the_first_steps(self):
         program = (ROOT / "examples/jax/first_steps.py").read_text(encoding="utf-8")

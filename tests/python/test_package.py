@@ -3,8 +3,10 @@
 import ast
 import ctypes
 import importlib.metadata
+import os
 import pathlib
 import re
+import subprocess
 import unittest
 
 import nmhal
@@ -27,7 +29,7 @@ class Package(unittest.TestCase):
 
     def test_every_public_call_has_a_docstring(self):
         missing = []
-        for path in PACKAGE.rglob("*.py"):
+        for path in set(PACKAGE.rglob("*.py")) - set((PACKAGE / "examples/jax").glob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             inner = {child for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
                      for child in ast.walk(node) if child is not node}
@@ -50,7 +52,33 @@ class Package(unittest.TestCase):
         self.assertEqual([name for name in names if not name.startswith(("nmhal/", "nmhal-"))], [])
         in_tree = {str(path.relative_to(ROOT / "bindings/python")) for path in
                    (ROOT / "bindings/python/nmhal").rglob("*") if path.suffix in (".py", ".pyi", ".typed")}
-        self.assertEqual({name for name in names if name.startswith("nmhal/")}, in_tree | {"nmhal/_nmhal.abi3.so"})
+        examples = {f"nmhal/examples/{path.relative_to(ROOT / 'examples')}" for path in
+                    [*(ROOT / "examples/jax").glob("*.py"), *(ROOT / "examples/digits").glob("digits.csv"),
+                     ROOT / "examples/digits/README.md"]}
+        self.assertEqual({name for name in names if name.startswith("nmhal/")},
+                         in_tree | examples | {"nmhal/_nmhal.abi3.so"})
+
+    def test_nothing_of_the_build_is_inside(self):
+        """The extension finds its libraries wherever the system has them, not where they were built."""
+        extension = PACKAGE / "_nmhal.abi3.so"
+        self.assertNotIn(os.fsencode(ROOT), extension.read_bytes())
+        told = subprocess.run(["readelf", "--dynamic", extension], capture_output=True, text=True, check=True).stdout
+        self.assertIn("libc.so", told)
+        for paths in re.findall(r"\((?:RPATH|RUNPATH)\)[^[]*\[(.*)\]", told):
+            for path in paths.split(":"):
+                self.assertTrue(path.startswith("/usr/lib/"), path)
+
+    def test_examples_run_where_they_are_installed(self):
+        found = python("import runpy, sys\nsys.argv = ['nmhal.examples']\n"
+                       "runpy.run_module('nmhal.examples', run_name='__main__')")
+        self.assertEqual(found.stderr, "")
+        programs, folder = found.stdout.splitlines()
+        self.assertEqual({f"{name}.py" for name in programs.split(", ")} | {"digits.py"},
+                         {path.name for path in (ROOT / "examples/jax").glob("*.py")})
+        self.assertIn(str(PACKAGE / "examples/jax"), folder)
+        found = python("import runpy, sys\nsys.argv = ['nmhal.examples', 'nonesuch']\n"
+                       "runpy.run_module('nmhal.examples', run_name='__main__')")
+        self.assertEqual((found.returncode, found.stderr.split(":")[0]), (1, "no example 'nonesuch'"))
 
     def test_the_extension_exports_itself_only(self):
         """So a program that is linked with another libnmhal and embeds Python has no mixture of both."""

@@ -135,6 +135,13 @@ class Fork(unittest.TestCase):
         self.assertRegex(found.stdout, "^StateError .*made before fork")
         self.assertEqual(found.returncode, 7)
 
+    def test_a_child_lets_go_of_an_array_in_use(self):
+        found = self.fork("dev = nmhal.open('sim:tinyodin'); array = nmhal.Array(dev, 3, 5); run = start_run(dev)\n"
+                          "array.slot(); product = in_thread(lambda: array.matmul(GOLDEN_W, np.ones(5)))",
+                          "array.free(); print('freed', nmhal.Array(nmhal.open('sim:tinyodin'), 3, 5).slot())",
+                          "dev.interrupt(); print(product.result(30)[0])")
+        self.assertEqual((found.returncode, found.stdout), (0, "freed 1\n11.0\n"))
+
     def test_a_child_opens_its_own(self):
         found = self.fork("dev = nmhal.open('sim:tinyodin'); run = start_run(dev)",
                           "own = nmhal.open('sim:tinyodin'); print(own.weights().shape); own.close(); dev.close()",

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Slots under many threads, and Ctrl-C while a program runs. */
+/* Slots under many threads, Ctrl-C while a program runs, forks. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "bindings/python/guard.h"
 #include "tests/xla/host.h"
 
 #define SIZE 4
@@ -137,6 +140,18 @@ static void on_interrupt(int number)
 	atomic_fetch_add(&interrupted, 1);
 }
 
+/* Interrupts are counted from 0 on, below the handlers that are tested: those of slots stay, so once for a process. */
+static void count_interrupts(void)
+{
+	const struct sigaction mine = {.sa_handler = on_interrupt};
+	static bool counting;
+
+	if (!counting)
+		ck_assert_int_eq(sigaction(SIGINT, &mine, NULL), 0);
+	counting = true;
+	atomic_store(&interrupted, 0);
+}
+
 static void *run_one(void *arg)
 {
 	struct worker *worker = arg;
@@ -148,7 +163,8 @@ static void *run_one(void *arg)
 
 START_TEST(ctrl_c_ends_what_runs)
 {
-	struct sigaction mine = {.sa_handler = on_interrupt}, ignore = {.sa_handler = SIG_IGN}, now;
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction now;
 	struct worker worker = {0};
 	struct bed bed;
 
@@ -156,12 +172,12 @@ START_TEST(ctrl_c_ends_what_runs)
 	worker.bed = &bed;
 	/* Who ignores it goes on ignoring it. */
 	ck_assert_int_eq(sigaction(SIGINT, &ignore, NULL), 0);
-	nmhal_py_slots_guard();
+	nmhal_py_guard_slots();
 	ck_assert_int_eq(sigaction(SIGINT, NULL, &now), 0);
 	ck_assert(now.sa_handler == SIG_IGN);
-	ck_assert_int_eq(sigaction(SIGINT, &mine, NULL), 0);
-	nmhal_py_slots_guard();
-	nmhal_py_slots_guard(); /* once is enough, twice does no harm */
+	count_interrupts();
+	nmhal_py_guard_slots();
+	nmhal_py_guard_slots(); /* once is enough, twice does no harm */
 	raise(SIGINT);
 	ck_assert_int_eq(interrupted, 1);
 	ck_assert_ptr_null(multiply_once(bed.slot, 1)); /* nothing ran: nothing was interrupted */
@@ -180,9 +196,129 @@ START_TEST(ctrl_c_ends_what_runs)
 }
 END_TEST
 
+/* A device of an array, its array and slot, until the end; Ctrl-C comes meanwhile. */
+static void *come_and_go(void *arg)
+{
+	atomic_bool *over = arg;
+	struct bed bed;
+
+	while (!atomic_load(over)) {
+		pthread_t thread;
+
+		bed_open(&bed);
+		struct worker worker = {.bed = &bed};
+		ck_assert_int_eq(pthread_create(&thread, NULL, run_one, &worker), 0);
+		nmhal_device_unref(bed.board.dev); /* the array has the last reference */
+		nmhal_py_array_free(bed.array);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert(!worker.code || worker.code == XLA_CANCELLED || worker.code == XLA_FAILED_PRECONDITION);
+		bed.board.dev = NULL;
+		board_close(&bed.board);
+	}
+	return NULL;
+}
+
+/* Also with guards of calls, which put their handler over that of the slots, and take it away again. */
+START_TEST(ctrl_c_meets_devices_that_go)
+{
+	atomic_bool over = false;
+	pthread_t threads[2];
+	struct bed bed;
+	int sent = 0;
+
+	count_interrupts();
+	bed_open(&bed);
+	for (int t = 0; t < 2; t++)
+		ck_assert_int_eq(pthread_create(&threads[t], NULL, come_and_go, &over), 0);
+	for (; sent < 300; sent++) {
+		if (sent % 2)
+			nmhal_py_guard(&bed.board.dev, 1);
+		nmhal_py_guard_slots();
+		kill(getpid(), SIGINT);
+		usleep(300);
+		nmhal_py_unguard();
+	}
+	atomic_store(&over, true);
+	for (int t = 0; t < 2; t++)
+		ck_assert_int_eq(pthread_join(threads[t], NULL), 0);
+	ck_assert_int_ge(interrupted, 1);
+	ck_assert_int_le(interrupted, sent);
+	/* What is left is the handler of the slots, whatever order they came in. */
+	interrupted = 0;
+	raise(SIGINT);
+	ck_assert_int_eq(interrupted, 1);
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+}
+END_TEST
+
+START_TEST(slots_that_are_guarded_during_a_call)
+{
+	struct sigaction now;
+	struct worker worker = {0};
+	struct bed bed;
+
+	count_interrupts();
+	bed_open(&bed);
+	worker.bed = &bed;
+	nmhal_py_guard(&bed.board.dev, 1);
+	nmhal_py_guard_slots();
+	nmhal_py_unguard();
+	ck_assert_int_eq(sigaction(SIGINT, NULL, &now), 0);
+	ck_assert(now.sa_handler != on_interrupt);
+	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
+	bed.board.fake.block = true;
+	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
+	ck_assert(fake_wait_blocked(&bed.board.fake));
+	raise(SIGINT);
+	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
+	ck_assert_int_eq(worker.code, XLA_CANCELLED);
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+}
+END_TEST
+
+/* A child of a process whose program runs: it has the locks of that thread, but not the thread. */
+START_TEST(a_forked_child_frees_what_its_parent_uses)
+{
+	struct worker worker = {0};
+	struct bed bed;
+	int64_t next;
+	int status;
+	pid_t child;
+
+	bed_open(&bed);
+	worker.bed = &bed;
+	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
+	bed.board.fake.block = true;
+	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
+	ck_assert(fake_wait_blocked(&bed.board.fake));
+	child = fork();
+	if (child == 0) {
+		const struct xla_error *error;
+
+		alarm(10);
+		nmhal_py_forked();
+		error = multiply_once(bed.slot, 1);
+		nmhal_py_array_free(bed.array);
+		next = nmhal_py_slot_new();
+		_exit(!error || error->code != XLA_FAILED_PRECONDITION || next <= bed.slot);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with 0x%x", status);
+	nmhal_device_interrupt(bed.board.dev);
+	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
+	ck_assert_int_eq(worker.code, XLA_CANCELLED);
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {threads_and_arrays_that_come_and_go, numbers_are_unique, ctrl_c_ends_what_runs};
+	const TTest *const tests[] = {threads_and_arrays_that_come_and_go, numbers_are_unique, ctrl_c_ends_what_runs,
+		ctrl_c_meets_devices_that_go, slots_that_are_guarded_during_a_call,
+		a_forked_child_frees_what_its_parent_uses};
 
 	return run_tests("xla-slots", tests, sizeof(tests) / sizeof(*tests));
 }

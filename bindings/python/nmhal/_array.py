@@ -113,7 +113,7 @@ class Array:
                 if number < 0:
                     raise MemoryError("a slot for an array")
                 self._slot = number
-                lib.nmhal_py_slots_guard()
+                lib.nmhal_py_guard_slots()
                 self._bind()
         return self._slot
 

@@ -76,7 +76,7 @@ class Process:
     def forked(cls) -> None:
         """Runs in each child: no call is running here."""
         cls.number += 1
-        lib.nmhal_py_unguard()
+        lib.nmhal_py_forked()
 
 
 os.register_at_fork(after_in_child=Process.forked)
