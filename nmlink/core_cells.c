@@ -18,13 +18,6 @@ static enum nmlink_status check_cell(struct nmlink_core *core, const struct nmli
 	return NMLINK_OK;
 }
 
-static uint32_t magnitude(int64_t uv)
-{
-	const int64_t size = uv < 0 ? -uv : uv;
-
-	return size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
-}
-
 /* ---- pulses ------------------------------------------------------------------------------------------------------ */
 
 enum nmlink_status nmlink_do_pulse_cell(struct nmlink_core *core, struct nmlink_job *job)
@@ -40,7 +33,7 @@ enum nmlink_status nmlink_do_pulse_cell(struct nmlink_core *core, struct nmlink_
 	enum nmlink_status status = check_cell(core, job, &cell);
 
 	nmlink_take_pulse_cell_request(&m, job->payload, job->size);
-	check.uv = magnitude(m.voltage_uv);
+	check.uv = nmlink_magnitude(m.voltage_uv);
 	check.width_ns = m.width_ns;
 	check.pulses = m.pulses;
 	if (!status)
@@ -92,7 +85,7 @@ static enum nmlink_status one_pulse(struct nmlink_core *core, struct ramp *ramp,
 		.pulses = 1,
 	};
 	uint32_t applied = 0;
-	enum nmlink_status status = nmlink_breathe(core);
+	enum nmlink_status status = nmlink_core_may_pulse(core, m.voltage_uv);
 
 	if (!status)
 		status = core->board->call.pulse(core, &m, &applied);
@@ -193,8 +186,8 @@ static enum nmlink_status check_sweep(struct nmlink_core *core, const struct nml
 		return status;
 	if (m->points > core->memory.point_count)
 		return nmlink_core_fail(core, NMLINK_ERANGE, check.at_pulses, "more points than SENSE says");
-	check.uv = magnitude(m->start_uv);
-	last = magnitude(m->start_uv + (int64_t)m->step_uv * ((int64_t)m->points - 1));
+	check.uv = nmlink_magnitude(m->start_uv);
+	last = nmlink_magnitude(m->start_uv + (int64_t)m->step_uv * ((int64_t)m->points - 1));
 	if (m->points && last > check.uv)
 		check.uv = last;
 	check.width_ns = m->width_ns;
@@ -206,7 +199,7 @@ static enum nmlink_status check_sweep(struct nmlink_core *core, const struct nml
 static enum nmlink_status sweep_point(struct nmlink_core *core, const struct nmlink_sense *sense)
 {
 	struct nmlink_point_record *point = &core->memory.points[core->points];
-	enum nmlink_status status = nmlink_breathe(core);
+	enum nmlink_status status = nmlink_core_may_pulse(core, sense->voltage_uv);
 
 	point->voltage_uv = sense->voltage_uv;
 	if (!status)
@@ -214,8 +207,8 @@ static enum nmlink_status sweep_point(struct nmlink_core *core, const struct nml
 	if (status)
 		return status;
 	core->points++;
-	if (core->limits.current_na && magnitude(point->current_na) > core->limits.current_na)
-		return nmlink_core_fail(core, NMLINK_ECOMPLIANCE, magnitude(point->current_na), NULL);
+	if (core->limits.current_na && nmlink_magnitude(point->current_na) > core->limits.current_na)
+		return nmlink_core_fail(core, NMLINK_ECOMPLIANCE, nmlink_magnitude(point->current_na), NULL);
 	return NMLINK_OK;
 }
 

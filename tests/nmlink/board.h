@@ -41,6 +41,8 @@ struct board {
 	uint32_t waiting;            /* outputs that had no room yet */
 	uint32_t pulses;             /* ever applied */
 	int abort_after;             /* polls until an ABORT arrives; -1: never */
+	void (*happens)(struct board *board); /* while it works, once happens_after is 0, which each look takes 1 of */
+	int happens_after;
 	int64_t attrs[2];
 
 	/* The host: numbers its requests, and holds the last frame and its reply. */
