@@ -119,11 +119,18 @@ static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_in
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 
-/* The core lets nothing above read level pass while the board is not armed; this counts whether that holds. */
-static void watch(struct sim_board *board, int64_t voltage_uv, uint64_t pulses)
+/*
+ * Pulses go out. The core lets nothing above read level pass while it may not: this counts whether that holds. On a
+ * real board they take time, so the next look at the carrier is due.
+ */
+static void drive_lines(struct sim_board *board, int64_t voltage_uv, uint64_t pulses)
 {
-	if ((voltage_uv < 0 ? -voltage_uv : voltage_uv) > XBAR_READ_UV && !board->core.armed)
+	const bool high = (voltage_uv < 0 ? -voltage_uv : voltage_uv) > XBAR_READ_UV;
+
+	if (high && (!board->core.armed || board->interlock_open))
 		board->stray_pulses += pulses;
+	board->counters[BOARD_PULSES] += pulses;
+	board->breaths = 0;
 }
 
 /* The largest current that a voltage drives through a cell of the board, nA. */
@@ -141,10 +148,9 @@ static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pu
 		return nmlink_core_fail(core, NMLINK_ELIMIT, core->limits.current_na,
 			"a cell could draw more current than its limit");
 	*applied = (uint32_t)board_acts(board, m->pulses);
-	watch(board, m->voltage_uv, *applied);
+	drive_lines(board, m->voltage_uv, *applied);
 	if (*applied)
 		xbar_pulse(board->xbar, &cell, m->voltage_uv, m->width_ns, *applied);
-	board->counters[BOARD_PULSES] += *applied;
 	return *applied < m->pulses ? board_dead(board) : NMLINK_OK;
 }
 
@@ -181,9 +187,8 @@ static enum nmlink_status current(struct nmlink_core *core, const struct nmlink_
 
 	if (!board_acts(board, 1))
 		return board_dead(board);
-	watch(board, m->voltage_uv, 1);
+	drive_lines(board, m->voltage_uv, 1);
 	*current_na = xbar_current(board->xbar, &cell, m->voltage_uv, m->width_ns, m->use);
-	board->counters[BOARD_PULSES]++;
 	return NMLINK_OK;
 }
 
