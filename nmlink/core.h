@@ -98,6 +98,12 @@ struct nmlink_callbacks {
 	enum nmlink_status (*get_counter)(struct nmlink_core *core, uint16_t index, uint64_t *value);
 
 	/*
+	 * What the board itself knows against a train before it begins, such as a current that a cell could draw
+	 * (ELIMIT). Asked before pulse(), and once for a whole ramp: with its largest amplitude and max_pulses.
+	 * Optional.
+	 */
+	enum nmlink_status (*may_pulse)(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m);
+	/*
 	 * Cells: pulse() applies a train; *applied counts, also when it fails; a train that takes long asks
 	 * nmlink_core_may_pulse() meanwhile. conductance() reads u32 pS [rows][cols], averaged. current() applies a
 	 * voltage for width_ns and measures; need drive and sense. FORM, SET, RESET (ramps) and SWEEP are made of

@@ -56,6 +56,8 @@ struct nmlink_drive_check {
 	uint32_t at_uv, at_width, at_pulses;
 };
 enum nmlink_status nmlink_check_drive(struct nmlink_core *core, const struct nmlink_drive_check *c);
+/* May a conductance be read? ELIMIT. */
+enum nmlink_status nmlink_check_read_level(struct nmlink_core *core);
 
 /* core_spikes.c */
 void nmlink_end_run(struct nmlink_core *core, struct nmlink_spikes_stop_reply *total);

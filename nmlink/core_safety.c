@@ -85,6 +85,12 @@ uint32_t nmlink_magnitude(int64_t uv)
 	return size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
 }
 
+enum nmlink_status nmlink_check_read_level(struct nmlink_core *core)
+{
+	return over_limit(core, core->board->sense->read_uv, core->limits.voltage_uv,
+		"reading a cell takes more than the limit of the voltage");
+}
+
 enum nmlink_status nmlink_check_drive(struct nmlink_core *core, const struct nmlink_drive_check *c)
 {
 	const struct nmlink_drive_cap *drive = core->board->drive;

@@ -136,7 +136,17 @@ static void drive_lines(struct sim_board *board, int64_t voltage_uv, uint64_t pu
 /* The largest current that a voltage drives through a cell of the board, nA. */
 static uint64_t largest_current(const struct sim_board *board, int64_t voltage_uv)
 {
-	return (uint64_t)(voltage_uv < 0 ? -voltage_uv : voltage_uv) * board->sense.conductance_max_ps / 1000000000u;
+	const uint64_t magnitude = (uint64_t)(voltage_uv < 0 ? -voltage_uv : voltage_uv);
+
+	return magnitude * xbar_conductance_bound_ps(board->xbar) / 1000000000u;
+}
+
+static enum nmlink_status may_pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m)
+{
+	if (core->limits.current_na && largest_current(board_of(core), m->voltage_uv) > core->limits.current_na)
+		return nmlink_core_fail(core, NMLINK_ELIMIT, core->limits.current_na,
+			"a cell could draw more current than its limit");
+	return NMLINK_OK;
 }
 
 static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied)
@@ -144,9 +154,6 @@ static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pu
 	struct sim_board *board = board_of(core);
 	const struct xbar_cell cell = {m->tile, m->row, m->col, m->side};
 
-	if (core->limits.current_na && largest_current(board, m->voltage_uv) > core->limits.current_na)
-		return nmlink_core_fail(core, NMLINK_ELIMIT, core->limits.current_na,
-			"a cell could draw more current than its limit");
 	*applied = (uint32_t)board_acts(board, m->pulses);
 	drive_lines(board, m->voltage_uv, *applied);
 	if (*applied)
@@ -162,8 +169,6 @@ static enum nmlink_status conductance(struct nmlink_core *core, const struct nml
 	const uint64_t cells = (uint64_t)m->rows * m->cols;
 	uint64_t reads = 0; /* since the last look at the carrier */
 
-	if (!allowed(core, XBAR_READ_UV))
-		return over_limit(core, READ_OVER_LIMIT);
 	if (board_acts(board, cells) < cells)
 		return board_dead(board);
 	for (unsigned row = 0; row < m->rows; row++)
@@ -340,6 +345,7 @@ static bool make(struct sim_board *board, const struct sim_board_config *config,
 	call->set_attr = set_attr;
 	call->get_sensor = get_sensor;
 	call->get_counter = get_counter;
+	call->may_pulse = may_pulse;
 	call->pulse = pulse;
 	call->conductance = conductance;
 	call->current = current;

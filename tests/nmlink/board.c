@@ -209,6 +209,15 @@ static void check_drive(const struct nmlink_core *core, int32_t voltage_uv)
 		ck_assert(core->armed && !board_of(core)->interlock_open);
 }
 
+static enum nmlink_status may_pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m)
+{
+	const uint32_t most = board_of(core)->most_uv;
+
+	if (most && (m->voltage_uv > (int32_t)most || m->voltage_uv < -(int32_t)most))
+		return nmlink_core_fail(core, NMLINK_ELIMIT, most, "too much for this cell");
+	return NMLINK_OK;
+}
+
 static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied)
 {
 	struct board *board = board_of(core);
@@ -342,8 +351,8 @@ static const struct nmlink_board everything = {
 	.vendor_op_count = 2,
 	.vendor_ops = vendor_ops,
 	.call = { safe, clock_ms, time_ns, write, read, add, infer, set_neuron, get_neuron, reset_state, spikes_start,
-		spikes_give, spikes_work, spikes_stop, get_attr, set_attr, get_sensor, get_counter, pulse, conductance,
-		current, arm, interlock, restart, poll, vendor, NULL },
+		spikes_give, spikes_work, spikes_stop, get_attr, set_attr, get_sensor, get_counter, may_pulse, pulse,
+		conductance, current, arm, interlock, restart, poll, vendor, NULL },
 };
 
 /* ---- the host ---------------------------------------------------------------------------------------------------- */

@@ -36,6 +36,7 @@ struct board {
 	const char *complaint;       /* ... with this text */
 	uint32_t conductance_ps;     /* of every cell; a pulse adds or takes 100 */
 	int32_t current_na;
+	uint32_t most_uv;            /* that a cell of this board stands; 0: any */
 	bool interlock_open;
 	uint32_t outputs_each;       /* of an input event */
 	uint32_t waiting;            /* outputs that had no room yet */

@@ -145,128 +145,6 @@ START_TEST(an_open_interlock_disarms)
 }
 END_TEST
 
-/* ---- what happens in the middle ---------------------------------------------------------------------------------- */
-
-#define STEPS 6 /* pulses or points of each request below */
-
-static void interlock_opens(struct board *at)
-{
-	at->interlock_open = true;
-}
-
-static void interlock_opens_for_a_moment(struct board *at)
-{
-	at->interlock_open = true;
-	nmlink_core_tick(&at->core);
-	at->interlock_open = false;
-}
-
-static void bus_is_reset(struct board *at)
-{
-	nmlink_core_bus_reset(&at->core);
-}
-
-/* Sends a ramp up, a ramp down or a sweep; board.out_size is 0 when there is no answer. */
-static enum nmlink_status drive(int kind)
-{
-	static const uint16_t ops[] = { NMLINK_OP_FORM_CELL, NMLINK_OP_RESET_CELL, NMLINK_OP_SWEEP_CELL };
-
-	board.conductance_ps = 1000000;
-	if (kind == 2)
-		PUT(&board, sweep_cell, .start_uv = 500000, .step_uv = 100000, .points = STEPS, .width_ns = 100);
-	else
-		PUT(&board, reset_cell, .target_ps = kind ? 0 : UINT32_MAX, .start_uv = 500000, .step_uv = 100000,
-			.stop_uv = 2500000, .width_ns = 100, .max_pulses = STEPS);
-	return board_send_as(&board, (struct nmlink_header){
-		.op = ops[kind],
-		.seq = board.next++,
-		.session = (uint16_t)board.session,
-	});
-}
-
-/* At every pulse of a ramp and point of a sweep. The board asserts that it drives nothing while it may not. */
-static void check_in_the_middle(int kind, int step, void (*happens)(struct board *at), enum nmlink_status wanted)
-{
-	armed_board();
-	board.happens = happens;
-	board.happens_after = step;
-	ck_assert_uint_eq(drive(kind), wanted);
-	ck_assert_uint_eq(board.pulses, (uint32_t)step);
-	ck_assert(!board.core.armed);
-	ck_assert_ptr_nonnull(strstr(board_log(&board), "safe"));
-	board.happens = NULL;
-	board.interlock_open = false;
-	if (!wanted) {
-		ck_assert_uint_eq(board.out_size, 0);
-		ck_assert_uint_eq(board.core.session, 0);
-		ck_assert_uint_eq(drive(kind), NMLINK_ESESSION);
-		ck_assert_uint_eq(board_hello(&board, BOARD_SESSION), NMLINK_OK);
-	}
-	ck_assert_uint_eq(drive(kind), NMLINK_EARM);
-	ck_assert_uint_eq(board.pulses, (uint32_t)step);
-	ck_assert_uint_eq(arm(1000), NMLINK_OK);
-	ck_assert_uint_eq(drive(kind), NMLINK_OK);
-	ck_assert_uint_eq(board.pulses, (uint32_t)(step + STEPS));
-}
-
-START_TEST(an_interlock_that_opens_ends_ramps_and_sweeps)
-{
-	for (int kind = 0; kind < 3; kind++)
-		for (int step = 0; step < STEPS; step++) {
-			check_in_the_middle(kind, step, interlock_opens, NMLINK_EINTERLOCK);
-			check_in_the_middle(kind, step, interlock_opens_for_a_moment, NMLINK_EARM);
-		}
-}
-END_TEST
-
-START_TEST(a_bus_reset_ends_ramps_and_sweeps)
-{
-	for (int kind = 0; kind < 3; kind++)
-		for (int step = 0; step < STEPS; step++)
-			check_in_the_middle(kind, step, bus_is_reset, NMLINK_OK);
-}
-END_TEST
-
-static void time_passes(struct board *at)
-{
-	at->now_ms += 4000;
-	nmlink_core_tick(&at->core);
-}
-
-START_TEST(a_host_that_waits_is_not_silent)
-{
-	board.now_ms = 0;
-	armed_board();
-	board.happens = time_passes;
-	ck_assert_uint_eq(drive(0), NMLINK_OK);
-	board.now_ms += 999;
-	nmlink_core_tick(&board.core);
-	ck_assert(board.core.armed);
-	board.now_ms++;
-	nmlink_core_tick(&board.core);
-	ck_assert(!board.core.armed);
-}
-END_TEST
-
-START_TEST(an_interlock_that_was_open_between_frames_disarms)
-{
-	armed_board();
-	board.interlock_open = true;
-	nmlink_core_tick(&board.core);
-	ck_assert_str_eq(board_log(&board), "safe");
-	board.interlock_open = false;
-	ck_assert_uint_eq(pulses(1000000, 100, 1), NMLINK_EARM);
-	ck_assert_uint_eq(board_detail(&board), 0);
-	/* Any frame is a look at it too. */
-	armed_board();
-	board.interlock_open = true;
-	ck_assert_uint_eq(board_simple(&board, NMLINK_OP_PING), NMLINK_OK);
-	board.interlock_open = false;
-	ck_assert_uint_eq(pulses(1000000, 100, 1), NMLINK_EARM);
-	ck_assert_str_eq(board_log(&board), "safe");
-}
-END_TEST
-
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(limits_only_become_smaller)
@@ -442,6 +320,49 @@ START_TEST(ramps_beyond_the_limits_are_refused)
 }
 END_TEST
 
+/* The board is asked once, for the largest pulse: a ramp is not left half way. */
+START_TEST(what_the_board_has_against_a_ramp_comes_before_its_first_pulse)
+{
+	armed_board();
+	board.conductance_ps = 1000;
+	board.most_uv = 900000;
+	ck_assert_uint_eq(pulses(900001, 100, 1), NMLINK_ELIMIT);
+	ck_assert_uint_eq(board_detail(&board), 900000);
+	PUT(&board, set_cell, .target_ps = UINT32_MAX, .start_uv = 500000, .step_uv = 100000, .stop_uv = 900001,
+		.width_ns = 100, .max_pulses = 20);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_CELL), NMLINK_ELIMIT);
+	PUT(&board, reset_cell, .target_ps = 0, .start_uv = 500000, .step_uv = 100000, .stop_uv = 900001,
+		.width_ns = 100, .max_pulses = 20);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_RESET_CELL), NMLINK_ELIMIT);
+	ck_assert_str_eq(board_log(&board), "");
+	PUT(&board, reset_cell, .target_ps = 0, .start_uv = 500000, .step_uv = 100000, .stop_uv = 900000,
+		.width_ns = 100, .max_pulses = 20);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_RESET_CELL), NMLINK_OK);
+	ck_assert_uint_eq(board.pulses, 5);
+}
+END_TEST
+
+/* The scripted board reads at 0.1 V. */
+START_TEST(reading_keeps_the_limit_of_the_voltage)
+{
+	armed_board();
+	PUT(&board, set_limits, .voltage_uv = 100000);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_LIMITS), NMLINK_OK);
+	PUT(&board, read_conductance, .rows = 1, .cols = 1, .averages = 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_READ_CONDUCTANCE), NMLINK_OK);
+	board_log(&board);
+	PUT(&board, set_limits, .voltage_uv = 99999);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_LIMITS), NMLINK_OK);
+	PUT(&board, read_conductance, .rows = 1, .cols = 1, .averages = 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_READ_CONDUCTANCE), NMLINK_ELIMIT);
+	ck_assert_uint_eq(board_detail(&board), 99999);
+	/* So do the reads of a ramp, however small its pulses are. */
+	PUT(&board, set_cell, .target_ps = UINT32_MAX, .start_uv = 1, .stop_uv = 2, .width_ns = 100, .max_pulses = 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_CELL), NMLINK_ELIMIT);
+	ck_assert_str_eq(board_log(&board), "");
+}
+END_TEST
+
 START_TEST(a_failing_pulse_ends_the_ramp)
 {
 	armed_board();
@@ -555,14 +476,14 @@ int main(void)
 	const TTest *const tests[] = { above_read_level_needs_arm, safe_state_and_restart_disarm,
 		a_silent_host_is_disarmed, a_late_frame_does_not_wake_the_armed_state,
 		foreign_frames_are_no_sign_of_life, arm_keeps_its_bounds, an_open_interlock_disarms,
-		an_interlock_that_opens_ends_ramps_and_sweeps, a_bus_reset_ends_ramps_and_sweeps,
-		a_host_that_waits_is_not_silent, an_interlock_that_was_open_between_frames_disarms,
 		limits_only_become_smaller, a_shorter_limit_of_silence_holds_at_once,
 		pulses_beyond_the_limits_are_refused, cells_that_are_not_there_are_refused,
 		a_ramp_pulses_and_verifies_until_the_target, a_reset_ramp_goes_down_and_may_miss_its_target,
-		ramps_beyond_the_limits_are_refused, a_failing_pulse_ends_the_ramp, a_sweep_keeps_its_points,
-		a_sweep_ends_at_the_limit_of_the_current, sweeps_beyond_the_limits_are_refused,
-		an_aborted_sweep_keeps_what_it_has, conductances_are_read_as_a_rectangle };
+		ramps_beyond_the_limits_are_refused, reading_keeps_the_limit_of_the_voltage,
+		what_the_board_has_against_a_ramp_comes_before_its_first_pulse, a_failing_pulse_ends_the_ramp,
+		a_sweep_keeps_its_points, a_sweep_ends_at_the_limit_of_the_current,
+		sweeps_beyond_the_limits_are_refused, an_aborted_sweep_keeps_what_it_has,
+		conductances_are_read_as_a_rectangle };
 
 	return run_tests("core_cells", tests, sizeof(tests) / sizeof(*tests));
 }
