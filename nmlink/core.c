@@ -313,9 +313,12 @@ uint32_t nmlink_core_frame(struct nmlink_core *core, const uint8_t *frame, size_
 
 uint32_t nmlink_core_urgent(struct nmlink_core *core, const uint8_t *frame, size_t size, uint8_t *out)
 {
+	const uint8_t about = NMLINK_FLAG_REPLY | NMLINK_FLAG_EVENT | NMLINK_FLAG_URGENT;
 	struct nmlink_header request;
 
-	if (nmlink_frame_open(frame, size, &request, core->crc) || request.flags != NMLINK_FLAG_URGENT)
+	/* Others are told apart before their CRC, which takes long. */
+	if (size < NMLINK_OVERHEAD || (frame[NMLINK_OFFSET(header, flags)] & about) != NMLINK_FLAG_URGENT ||
+		nmlink_frame_open(frame, size, &request, core->crc))
 		return 0;
 	if (!in_session(core, &request))
 		return error(core, out, &request, NMLINK_ESESSION, 0, NULL);

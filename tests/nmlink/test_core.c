@@ -495,7 +495,11 @@ START_TEST(urgent_is_for_abort_of_this_session)
 	header.flags = 0;
 	nmlink_frame_seal(frame, &header, nmlink_crc32c);
 	ck_assert_uint_eq(nmlink_core_urgent(&board.core, frame, sizeof(frame), out), 0);
-	header.flags = NMLINK_FLAG_URGENT;
+	header.flags = NMLINK_FLAG_URGENT | NMLINK_FLAG_REPLY;
+	nmlink_frame_seal(frame, &header, nmlink_crc32c);
+	ck_assert_uint_eq(nmlink_core_urgent(&board.core, frame, sizeof(frame), out), 0);
+	/* Bits that nobody has defined are ignored. */
+	header.flags = NMLINK_FLAG_URGENT | 0xF8u;
 	header.session = 0x11;
 	nmlink_frame_seal(frame, &header, nmlink_crc32c);
 	ck_assert_uint_gt(nmlink_core_urgent(&board.core, frame, sizeof(frame), out), 0);
