@@ -127,13 +127,12 @@ static uint32_t answer(struct nmlink_core *core, const struct nmlink_header *req
 	struct nmlink_job job = { request->op, payload, request->size, out + NMLINK_HEADER_SIZE, ROOM(core), 0 };
 	enum nmlink_status status;
 
-	core->executing = true;
-	core->again = !kept;
-	core->cut = false;
+	nmlink_work_begins(core, !kept);
 	core->detail = 0;
 	core->text = NULL;
 	status = kept && core->aborting ? NMLINK_EABORTED : execute(core, &job);
-	core->executing = false;
+	if (!nmlink_work_ends(core))
+		return 0;
 	if (kept) {
 		core->next++;
 		core->aborting = core->aborting && core->next != core->abort_to;
@@ -189,6 +188,24 @@ static void begin_session(struct nmlink_core *core, uint32_t session)
 		core->memory.kept[i].present = 0;
 }
 
+void nmlink_work_begins(struct nmlink_core *core, bool again)
+{
+	core->executing = true;
+	core->again = again;
+	core->cut = false;
+}
+
+bool nmlink_work_ends(struct nmlink_core *core)
+{
+	const bool reset = core->reset;
+
+	core->executing = false;
+	core->reset = false;
+	if (reset)
+		begin_session(core, 0);
+	return !reset;
+}
+
 enum nmlink_status nmlink_do_hello(struct nmlink_core *core, struct nmlink_job *job)
 {
 	struct nmlink_hello_request m;
@@ -240,7 +257,7 @@ static uint32_t urgent(struct nmlink_core *core, const struct nmlink_header *req
 
 bool nmlink_core_aborted(const struct nmlink_core *core)
 {
-	return core->executing && (core->again ? core->cut : core->aborting);
+	return core->executing && (core->reset || (core->again ? core->cut : core->aborting));
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
@@ -296,9 +313,12 @@ uint32_t nmlink_core_frame(struct nmlink_core *core, const uint8_t *frame, size_
 
 uint32_t nmlink_core_urgent(struct nmlink_core *core, const uint8_t *frame, size_t size, uint8_t *out)
 {
+	const uint8_t about = NMLINK_FLAG_REPLY | NMLINK_FLAG_EVENT | NMLINK_FLAG_URGENT;
 	struct nmlink_header request;
 
-	if (nmlink_frame_open(frame, size, &request, core->crc) || request.flags != NMLINK_FLAG_URGENT)
+	/* Others are told apart before their CRC, which takes long. */
+	if (size < NMLINK_OVERHEAD || (frame[NMLINK_OFFSET(header, flags)] & about) != NMLINK_FLAG_URGENT ||
+		nmlink_frame_open(frame, size, &request, core->crc))
 		return 0;
 	if (!in_session(core, &request))
 		return error(core, out, &request, NMLINK_ESESSION, 0, NULL);
@@ -319,5 +339,10 @@ bool nmlink_core_init(struct nmlink_core *core, const struct nmlink_board *board
 
 void nmlink_core_bus_reset(struct nmlink_core *core)
 {
-	begin_session(core, 0);
+	if (core->executing) {
+		core->reset = true;
+		nmlink_disarm(core);
+	} else {
+		begin_session(core, 0);
+	}
 }

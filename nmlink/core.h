@@ -6,8 +6,9 @@
  * and armed where that is needed.
  *
  * Freestanding C99 without malloc; needs memcpy, memmove, memset and memcmp from the firmware. One thread (or interrupt
- * level) at a time calls a core; nmlink_core_urgent() and nmlink_core_aborted() are for the thread that is inside a
- * callback.
+ * level) at a time calls a core. The thread that is inside a callback may call nmlink_core_urgent(),
+ * nmlink_core_aborted(), nmlink_core_may_pulse(), nmlink_core_tick() and nmlink_core_bus_reset() besides what is for
+ * callbacks; an interrupt sets a flag that poll() looks at.
  */
 #ifndef NMLINK_CORE_H
 #define NMLINK_CORE_H
@@ -97,9 +98,17 @@ struct nmlink_callbacks {
 	enum nmlink_status (*get_counter)(struct nmlink_core *core, uint16_t index, uint64_t *value);
 
 	/*
-	 * Cells: pulse() applies a train; *applied counts, also when it fails. conductance() reads u32 pS
-	 * [rows][cols], averaged. current() applies a voltage for width_ns and measures; need drive and sense.
-	 * FORM, SET, RESET (ramps) and SWEEP are made of these by the core. Optional; SWEEP needs memory for points.
+	 * What the board itself knows against a train before it begins, such as a current that a cell could draw
+	 * (ELIMIT). Asked before pulse(), and once for a whole ramp: with its largest amplitude and max_pulses.
+	 * Optional.
+	 */
+	enum nmlink_status (*may_pulse)(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m);
+	/*
+	 * Cells: pulse() applies a train; *applied counts, also when it fails; a train that takes long asks
+	 * nmlink_core_may_pulse() meanwhile. conductance() reads u32 pS [rows][cols], averaged. current() applies a
+	 * voltage for width_ns and measures; need drive and sense. FORM, SET, RESET (ramps) and SWEEP are made of
+	 * these by the core, which looks at arming and the interlock before each pulse and point. Optional; SWEEP
+	 * needs memory for points.
 	 */
 	enum nmlink_status (*pulse)(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied);
 	enum nmlink_status (*conductance)(struct nmlink_core *core, const struct nmlink_read_conductance_request *m, uint8_t *out);
@@ -113,8 +122,9 @@ struct nmlink_callbacks {
 	/* Back to the state after power-up, weights stay. Optional: RESTART works without. */
 	enum nmlink_status (*restart)(struct nmlink_core *core);
 	/*
-	 * The core is between two pieces of long work: the firmware may look for an URGENT frame and give it to
-	 * nmlink_core_urgent(). Optional.
+	 * The core is between two pieces of long work: the firmware calls nmlink_core_tick(), and
+	 * nmlink_core_bus_reset() if that has happened, and gives an URGENT frame that came to nmlink_core_urgent().
+	 * Optional.
 	 */
 	void (*poll)(struct nmlink_core *core);
 	/* A request of one of vendor_ops. Required when there are some. */
@@ -192,6 +202,7 @@ struct nmlink_core {
 	bool executing; /* a request, which ABORT can end */
 	bool again;     /* it is one that was executed before */
 	bool cut;       /* ABORT came while it was executed again */
+	bool reset;     /* the bus was while it was executed */
 	bool armed;
 	bool watchdog; /* it was the watchdog that disarmed */
 	uint32_t silence_ms, heard_ms;
@@ -219,7 +230,8 @@ bool nmlink_core_init(struct nmlink_core *core, const struct nmlink_board *board
 
 /*
  * Takes one whole frame (size bytes; COBS is undone before) and executes it. Returns the size of the reply in
- * out[max_frame], 0 when there is none. frame and out do not overlap; frame is not used after the return.
+ * out[max_frame], 0 when there is none, or nobody left to take it. frame and out do not overlap; frame is not used
+ * after the return.
  */
 uint32_t nmlink_core_frame(struct nmlink_core *core, const uint8_t *frame, size_t size, uint8_t *out);
 /*
@@ -227,9 +239,16 @@ uint32_t nmlink_core_frame(struct nmlink_core *core, const uint8_t *frame, size_
  * to tell. Call it when the carrier has no reply to send: events yield to replies.
  */
 uint32_t nmlink_core_events(struct nmlink_core *core, uint8_t *out);
-/* The watchdog. Call it now and then, at least as often as silences are to be noticed. */
+/*
+ * The watchdog and the interlock. Call it now and then, at least as often as silences and an interlock that opens and
+ * closes are to be noticed; also from poll(), where it is the interlock alone: a host that waits is not silent.
+ */
 void nmlink_core_tick(struct nmlink_core *core);
-/* The bus was reset or suspended, the cable pulled, the connection closed: ends the session, safe state. */
+/*
+ * The bus was reset or suspended, the cable pulled, the connection closed: safe state, ends the session. From poll() or
+ * another callback: the safe state at once; the running request ends like an aborted one and is not answered, then the
+ * session is over.
+ */
 void nmlink_core_bus_reset(struct nmlink_core *core);
 /*
  * For frames that arrive during a long callback: like nmlink_core_frame() for an URGENT frame (ABORT). Returns 0 and
@@ -237,8 +256,13 @@ void nmlink_core_bus_reset(struct nmlink_core *core);
  * of the running request.
  */
 uint32_t nmlink_core_urgent(struct nmlink_core *core, const uint8_t *frame, size_t size, uint8_t *out);
-/* For long callbacks: true when the host has ended the running request; then return NMLINK_EABORTED soon. */
+/* For long callbacks: true when the host has ended the running request or is gone; return NMLINK_EABORTED soon. */
 bool nmlink_core_aborted(const struct nmlink_core *core);
+/*
+ * For pulse(), while a train goes on: polls, and says whether voltage_uv may still be on the lines. Unless it is
+ * NMLINK_OK (EABORTED, EINTERLOCK, EARM) end the train at once and return it.
+ */
+enum nmlink_status nmlink_core_may_pulse(struct nmlink_core *core, int32_t voltage_uv);
 
 /* For callbacks: `return nmlink_core_fail(...)`. text: at most 64 bytes, lives for ever (a literal); may be NULL. */
 enum nmlink_status nmlink_core_fail(struct nmlink_core *core, enum nmlink_status status, uint32_t detail, const char *text);

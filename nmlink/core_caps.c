@@ -292,7 +292,8 @@ static bool sound_cells(const struct nmlink_board *board, const struct nmlink_me
 	if (!call->pulse && !call->conductance && !call->current)
 		return true;
 	return call->pulse && call->conductance && board->drive && board->sense && board->safety &&
-	       board->drive->voltage_max_uv <= INT32_MAX && (!call->current || (memory->points && memory->point_count));
+	       board->drive->voltage_max_uv <= INT32_MAX && board->sense->read_uv <= board->drive->read_max_uv &&
+	       (!call->current || (memory->points && memory->point_count));
 }
 
 static bool sound_spikes(const struct nmlink_board *board, const struct nmlink_memory *memory)

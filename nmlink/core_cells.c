@@ -18,14 +18,12 @@ static enum nmlink_status check_cell(struct nmlink_core *core, const struct nmli
 	return NMLINK_OK;
 }
 
-static uint32_t magnitude(int64_t uv)
-{
-	const int64_t size = uv < 0 ? -uv : uv;
-
-	return size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
-}
-
 /* ---- pulses ------------------------------------------------------------------------------------------------------ */
+
+static enum nmlink_status ask_board(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m)
+{
+	return core->board->call.may_pulse ? core->board->call.may_pulse(core, m) : NMLINK_OK;
+}
 
 enum nmlink_status nmlink_do_pulse_cell(struct nmlink_core *core, struct nmlink_job *job)
 {
@@ -40,11 +38,13 @@ enum nmlink_status nmlink_do_pulse_cell(struct nmlink_core *core, struct nmlink_
 	enum nmlink_status status = check_cell(core, job, &cell);
 
 	nmlink_take_pulse_cell_request(&m, job->payload, job->size);
-	check.uv = magnitude(m.voltage_uv);
+	check.uv = nmlink_magnitude(m.voltage_uv);
 	check.width_ns = m.width_ns;
 	check.pulses = m.pulses;
 	if (!status)
 		status = nmlink_check_drive(core, &check);
+	if (!status)
+		status = ask_board(core, &m);
 	if (!status)
 		status = core->board->call.pulse(core, &m, &r.pulses);
 	job->reply_size = (uint32_t)(nmlink_put_pulse_cell_reply(job->reply, &r) - job->reply);
@@ -56,6 +56,7 @@ struct ramp {
 	struct nmlink_ramp m;
 	struct nmlink_ramped r;
 	bool up; /* positive pulses raise the conductance to the target; else negative ones lower it */
+	struct nmlink_pulse_cell_request pulse; /* the next one */
 };
 
 /* Verifies: one cell, read once. */
@@ -80,36 +81,36 @@ static enum nmlink_status verify(struct nmlink_core *core, struct ramp *ramp)
 	return status;
 }
 
+static void set_pulse(struct ramp *ramp, uint32_t uv, uint32_t pulses)
+{
+	ramp->pulse.voltage_uv = ramp->up ? (int32_t)uv : -(int32_t)uv;
+	ramp->pulse.pulses = pulses;
+}
+
 static enum nmlink_status one_pulse(struct nmlink_core *core, struct ramp *ramp, uint32_t uv)
 {
-	const struct nmlink_pulse_cell_request m = {
-		.tile = ramp->m.tile,
-		.row = ramp->m.row,
-		.col = ramp->m.col,
-		.side = ramp->m.side,
-		.voltage_uv = ramp->up ? (int32_t)uv : -(int32_t)uv,
-		.width_ns = ramp->m.width_ns,
-		.pulses = 1,
-	};
 	uint32_t applied = 0;
-	enum nmlink_status status = nmlink_breathe(core);
+	enum nmlink_status status;
 
+	set_pulse(ramp, uv, 1);
+	status = nmlink_core_may_pulse(core, ramp->pulse.voltage_uv);
 	if (!status)
-		status = core->board->call.pulse(core, &m, &applied);
+		status = core->board->call.pulse(core, &ramp->pulse, &applied);
 	ramp->r.pulses += applied;
 	ramp->r.last_uv = uv;
 	return status;
 }
 
-static enum nmlink_status check_ramp(struct nmlink_core *core, const struct nmlink_job *job, struct nmlink_ramp *m)
+static enum nmlink_status check_ramp(struct nmlink_core *core, const struct nmlink_job *job, struct ramp *ramp)
 {
+	struct nmlink_ramp *m = &ramp->m;
 	struct nmlink_drive_check check = {
 		.at_uv = NMLINK_OFFSET(ramp, stop_uv),
 		.at_width = NMLINK_OFFSET(ramp, width_ns),
 		.at_pulses = NMLINK_OFFSET(ramp, max_pulses),
 	};
 	struct nmlink_cell cell;
-	const enum nmlink_status status = check_cell(core, job, &cell);
+	enum nmlink_status status = check_cell(core, job, &cell);
 
 	nmlink_get_ramp(m, job->payload);
 	if (status)
@@ -119,13 +120,24 @@ static enum nmlink_status check_ramp(struct nmlink_core *core, const struct nmli
 	check.uv = m->stop_uv;
 	check.width_ns = m->width_ns;
 	check.pulses = m->max_pulses;
-	return nmlink_check_drive(core, &check);
+	status = nmlink_check_read_level(core);
+	if (!status)
+		status = nmlink_check_drive(core, &check);
+	ramp->pulse = (struct nmlink_pulse_cell_request){
+		.tile = m->tile,
+		.row = m->row,
+		.col = m->col,
+		.side = m->side,
+		.width_ns = m->width_ns,
+	};
+	set_pulse(ramp, m->stop_uv, m->max_pulses);
+	return status ? status : ask_board(core, &ramp->pulse);
 }
 
 static enum nmlink_status run_ramp(struct nmlink_core *core, struct nmlink_job *job, bool up)
 {
 	struct ramp ramp = { .up = up };
-	enum nmlink_status status = check_ramp(core, job, &ramp.m);
+	enum nmlink_status status = check_ramp(core, job, &ramp);
 	uint32_t uv = ramp.m.start_uv;
 
 	if (!status)
@@ -172,7 +184,9 @@ enum nmlink_status nmlink_do_read_conductance(struct nmlink_core *core, struct n
 	if (!m.averages)
 		return nmlink_core_fail(core, NMLINK_EARG, NMLINK_OFFSET(read_conductance_request, averages),
 			"no read to average");
-	status = nmlink_reply_array(core, job, (uint32_t)m.rows * m.cols, 4);
+	status = nmlink_check_read_level(core);
+	if (!status)
+		status = nmlink_reply_array(core, job, (uint32_t)m.rows * m.cols, 4);
 	return status ? status : core->board->call.conductance(core, &m, job->reply);
 }
 
@@ -193,8 +207,8 @@ static enum nmlink_status check_sweep(struct nmlink_core *core, const struct nml
 		return status;
 	if (m->points > core->memory.point_count)
 		return nmlink_core_fail(core, NMLINK_ERANGE, check.at_pulses, "more points than SENSE says");
-	check.uv = magnitude(m->start_uv);
-	last = magnitude(m->start_uv + (int64_t)m->step_uv * ((int64_t)m->points - 1));
+	check.uv = nmlink_magnitude(m->start_uv);
+	last = nmlink_magnitude(m->start_uv + (int64_t)m->step_uv * ((int64_t)m->points - 1));
 	if (m->points && last > check.uv)
 		check.uv = last;
 	check.width_ns = m->width_ns;
@@ -206,7 +220,7 @@ static enum nmlink_status check_sweep(struct nmlink_core *core, const struct nml
 static enum nmlink_status sweep_point(struct nmlink_core *core, const struct nmlink_sense *sense)
 {
 	struct nmlink_point_record *point = &core->memory.points[core->points];
-	enum nmlink_status status = nmlink_breathe(core);
+	enum nmlink_status status = nmlink_core_may_pulse(core, sense->voltage_uv);
 
 	point->voltage_uv = sense->voltage_uv;
 	if (!status)
@@ -214,8 +228,8 @@ static enum nmlink_status sweep_point(struct nmlink_core *core, const struct nml
 	if (status)
 		return status;
 	core->points++;
-	if (core->limits.current_na && magnitude(point->current_na) > core->limits.current_na)
-		return nmlink_core_fail(core, NMLINK_ECOMPLIANCE, magnitude(point->current_na), NULL);
+	if (core->limits.current_na && nmlink_magnitude(point->current_na) > core->limits.current_na)
+		return nmlink_core_fail(core, NMLINK_ECOMPLIANCE, nmlink_magnitude(point->current_na), NULL);
 	return NMLINK_OK;
 }
 

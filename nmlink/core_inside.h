@@ -45,6 +45,8 @@ enum nmlink_status nmlink_reply_array(struct nmlink_core *core, struct nmlink_jo
 
 /* core_safety.c */
 void nmlink_disarm(struct nmlink_core *core);
+/* |uv|, at most UINT32_MAX. */
+uint32_t nmlink_magnitude(int64_t uv);
 /*
  * May |uv| be applied for width_ns, `pulses` times? at_uv and at_width: where the payload says so. ELIMIT, ERANGE,
  * EINTERLOCK, EARM.
@@ -54,11 +56,19 @@ struct nmlink_drive_check {
 	uint32_t at_uv, at_width, at_pulses;
 };
 enum nmlink_status nmlink_check_drive(struct nmlink_core *core, const struct nmlink_drive_check *c);
+/* May a conductance be read? ELIMIT. */
+enum nmlink_status nmlink_check_read_level(struct nmlink_core *core);
 
 /* core_spikes.c */
 void nmlink_end_run(struct nmlink_core *core, struct nmlink_spikes_stop_reply *total);
 
-/* core.c: lets the firmware look at its receiver; EABORTED when the running request was ended. */
+/*
+ * core.c: around callbacks that may take long; again: for what was executed before. After nmlink_work_ends() == false
+ * the session is over: there is nobody to answer.
+ */
+void nmlink_work_begins(struct nmlink_core *core, bool again);
+bool nmlink_work_ends(struct nmlink_core *core);
+/* Lets the firmware look at its receiver; EABORTED when the running request was ended. */
 enum nmlink_status nmlink_breathe(struct nmlink_core *core);
 
 #endif

@@ -8,12 +8,21 @@ void nmlink_disarm(struct nmlink_core *core)
 	core->board->call.safe(core);
 }
 
+static bool interlock_open(struct nmlink_core *core)
+{
+	return core->board->call.interlock && core->board->call.interlock(core);
+}
+
 void nmlink_core_tick(struct nmlink_core *core)
 {
-	if (!core->armed || core->board->call.clock_ms(core) - core->heard_ms < core->silence_ms)
+	if (!core->armed)
 		return;
-	nmlink_disarm(core);
-	core->watchdog = true;
+	if (interlock_open(core)) {
+		nmlink_disarm(core);
+	} else if (!core->executing && core->board->call.clock_ms(core) - core->heard_ms >= core->silence_ms) {
+		nmlink_disarm(core);
+		core->watchdog = true;
+	}
 }
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
@@ -48,9 +57,38 @@ static enum nmlink_status over_limit(struct nmlink_core *core, uint32_t value, u
 	return limit && value > limit ? nmlink_core_fail(core, NMLINK_ELIMIT, limit, text) : NMLINK_OK;
 }
 
-static bool interlock_open(struct nmlink_core *core)
+/* What may change between two pulses of a request. */
+static enum nmlink_status may_drive(struct nmlink_core *core, uint32_t uv)
 {
-	return core->board->call.interlock && core->board->call.interlock(core);
+	if (uv <= core->board->drive->read_max_uv)
+		return NMLINK_OK;
+	if (interlock_open(core)) {
+		nmlink_disarm(core);
+		return nmlink_core_fail(core, NMLINK_EINTERLOCK, 0, NULL);
+	}
+	if (!core->armed)
+		return nmlink_core_fail(core, NMLINK_EARM, core->watchdog, "above read level; ARM first");
+	return NMLINK_OK;
+}
+
+enum nmlink_status nmlink_core_may_pulse(struct nmlink_core *core, int32_t voltage_uv)
+{
+	enum nmlink_status status = nmlink_breathe(core);
+
+	return status ? status : may_drive(core, nmlink_magnitude(voltage_uv));
+}
+
+uint32_t nmlink_magnitude(int64_t uv)
+{
+	const int64_t size = uv < 0 ? -uv : uv;
+
+	return size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
+}
+
+enum nmlink_status nmlink_check_read_level(struct nmlink_core *core)
+{
+	return over_limit(core, core->board->sense->read_uv, core->limits.voltage_uv,
+		"reading a cell takes more than the limit of the voltage");
 }
 
 enum nmlink_status nmlink_check_drive(struct nmlink_core *core, const struct nmlink_drive_check *c)
@@ -70,15 +108,7 @@ enum nmlink_status nmlink_check_drive(struct nmlink_core *core, const struct nml
 		return nmlink_core_fail(core, NMLINK_ERANGE, c->at_uv, "voltage above what DRIVE says");
 	if (c->width_ns < drive->width_min_ns || c->width_ns > drive->width_max_ns)
 		return nmlink_core_fail(core, NMLINK_ERANGE, c->at_width, "width outside what DRIVE says");
-	if (c->uv <= drive->read_max_uv)
-		return NMLINK_OK;
-	if (interlock_open(core)) {
-		nmlink_disarm(core);
-		return nmlink_core_fail(core, NMLINK_EINTERLOCK, 0, NULL);
-	}
-	if (!core->armed)
-		return nmlink_core_fail(core, NMLINK_EARM, core->watchdog, "above read level; ARM first");
-	return NMLINK_OK;
+	return may_drive(core, c->uv);
 }
 
 /* ---- arming ------------------------------------------------------------------------------------------------------ */

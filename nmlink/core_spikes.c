@@ -286,8 +286,13 @@ uint32_t nmlink_core_events(struct nmlink_core *core, uint8_t *out)
 		.session = (uint16_t)core->session,
 	};
 	uint8_t *payload = out + NMLINK_HEADER_SIZE, *end;
+	enum nmlink_status status;
 
-	if (!core->running || !(core->run_flags & NMLINK_RUN_STREAM) || work(core) || core->pushed == core->produced)
+	if (!core->running || !(core->run_flags & NMLINK_RUN_STREAM))
+		return 0;
+	nmlink_work_begins(core, true);
+	status = work(core);
+	if (!nmlink_work_ends(core) || status || core->pushed == core->produced)
 		return 0;
 	m.first = core->pushed;
 	m.time_ns = core->board->call.time_ns ? core->board->call.time_ns(core) : 0;

@@ -43,14 +43,19 @@ static void breathe(struct nmlink_core *core)
 {
 	struct sim_board *board = board_of(core);
 
-	if (++board->breaths % BREATHS == 0)
-		(void)board_pause(board);
+	if (board->breaths) {
+		board->breaths--;
+		return;
+	}
+	board->breaths = BREATHS;
+	(void)board_pause(board);
 }
 
 enum nmlink_status board_pause(struct sim_board *board)
 {
 	if (board->poll)
 		board->poll(board->poll_user);
+	nmlink_core_tick(&board->core);
 	return nmlink_core_aborted(&board->core) ? NMLINK_EABORTED : NMLINK_OK;
 }
 
@@ -228,6 +233,11 @@ void sim_board_link_reset(struct sim_board *board)
 {
 	sim_board_flush(board);
 	nmlink_core_bus_reset(&board->core);
+}
+
+void sim_board_set_interlock(struct sim_board *board, bool open)
+{
+	board->interlock_open = open;
 }
 
 void sim_board_power_cut(struct sim_board *board)

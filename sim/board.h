@@ -83,8 +83,9 @@ void sim_board_taken(struct sim_board *board, enum sim_board_pipe pipe);
 void sim_board_flush(struct sim_board *board);
 
 /*
- * A board at long work looks up every few milliseconds: then `poll` may give it an URGENT frame that came meanwhile, or
- * end the running request; nothing else of the board may be called from there.
+ * A board at long work looks up every few milliseconds, and after each pulse: then `poll` may give it an URGENT frame
+ * that came meanwhile, end the running request, open the interlock, or tell that the host is gone
+ * (sim_board_link_reset()); nothing else of the board may be called from there.
  */
 typedef void (*sim_board_poll_fn)(void *user);
 void sim_board_set_poll(struct sim_board *board, sim_board_poll_fn poll, void *user);
@@ -104,6 +105,8 @@ void sim_board_set_clock(struct sim_board *board, sim_board_clock_fn clock, void
 void sim_board_tick(struct sim_board *board);
 /* The carrier's host is gone or starts anew (USB reset or suspend, a closed socket): session over, lines at 0 V. */
 void sim_board_link_reset(struct sim_board *board);
+/* The interlock of a crossbar board, as its attribute interlock_open; nothing else has one. */
+void sim_board_set_interlock(struct sim_board *board, bool open);
 /* Power off and on: session, arming, limits set, runs, potentials and frames are lost; conductances stay. */
 void sim_board_power_cut(struct sim_board *board);
 /*
@@ -121,7 +124,7 @@ struct xbar *sim_board_xbar(struct sim_board *board);
 /* The core of spike256; NULL for the others. Borrowed until a power cut. */
 struct tinyodin *sim_board_chip(struct sim_board *board);
 bool sim_board_armed(const struct sim_board *board);
-/* Pulses above read level while the board was not armed; anything but 0 is a fault. */
+/* Pulses above read level while the board was not armed or its interlock open; anything but 0 is a fault. */
 uint64_t sim_board_stray_pulses(const struct sim_board *board);
 
 #endif

@@ -46,7 +46,7 @@ struct sim_board {
 	char serial[32];
 	sim_board_poll_fn poll;
 	void *poll_user;
-	unsigned breaths; /* of the core, between small pieces of work */
+	unsigned breaths; /* small pieces of work until the next look at the carrier */
 
 	struct xbar *xbar;                    /* one of the two */
 	struct tinyodin *chip;

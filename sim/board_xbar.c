@@ -119,17 +119,34 @@ static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_in
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 
-/* The core lets nothing above read level pass while the board is not armed; this counts whether that holds. */
-static void watch(struct sim_board *board, int64_t voltage_uv, uint64_t pulses)
+/*
+ * Pulses go out. The core lets nothing above read level pass while it may not: this counts whether that holds. On a
+ * real board they take time, so the next look at the carrier is due.
+ */
+static void drive_lines(struct sim_board *board, int64_t voltage_uv, uint64_t pulses)
 {
-	if ((voltage_uv < 0 ? -voltage_uv : voltage_uv) > XBAR_READ_UV && !board->core.armed)
+	const bool high = (voltage_uv < 0 ? -voltage_uv : voltage_uv) > XBAR_READ_UV;
+
+	if (high && (!board->core.armed || board->interlock_open))
 		board->stray_pulses += pulses;
+	board->counters[BOARD_PULSES] += pulses;
+	board->breaths = 0;
 }
 
 /* The largest current that a voltage drives through a cell of the board, nA. */
 static uint64_t largest_current(const struct sim_board *board, int64_t voltage_uv)
 {
-	return (uint64_t)(voltage_uv < 0 ? -voltage_uv : voltage_uv) * board->sense.conductance_max_ps / 1000000000u;
+	const uint64_t magnitude = (uint64_t)(voltage_uv < 0 ? -voltage_uv : voltage_uv);
+
+	return magnitude * xbar_conductance_bound_ps(board->xbar) / 1000000000u;
+}
+
+static enum nmlink_status may_pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m)
+{
+	if (core->limits.current_na && largest_current(board_of(core), m->voltage_uv) > core->limits.current_na)
+		return nmlink_core_fail(core, NMLINK_ELIMIT, core->limits.current_na,
+			"a cell could draw more current than its limit");
+	return NMLINK_OK;
 }
 
 static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied)
@@ -137,14 +154,10 @@ static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pu
 	struct sim_board *board = board_of(core);
 	const struct xbar_cell cell = {m->tile, m->row, m->col, m->side};
 
-	if (core->limits.current_na && largest_current(board, m->voltage_uv) > core->limits.current_na)
-		return nmlink_core_fail(core, NMLINK_ELIMIT, core->limits.current_na,
-			"a cell could draw more current than its limit");
 	*applied = (uint32_t)board_acts(board, m->pulses);
-	watch(board, m->voltage_uv, *applied);
+	drive_lines(board, m->voltage_uv, *applied);
 	if (*applied)
 		xbar_pulse(board->xbar, &cell, m->voltage_uv, m->width_ns, *applied);
-	board->counters[BOARD_PULSES] += *applied;
 	return *applied < m->pulses ? board_dead(board) : NMLINK_OK;
 }
 
@@ -156,8 +169,6 @@ static enum nmlink_status conductance(struct nmlink_core *core, const struct nml
 	const uint64_t cells = (uint64_t)m->rows * m->cols;
 	uint64_t reads = 0; /* since the last look at the carrier */
 
-	if (!allowed(core, XBAR_READ_UV))
-		return over_limit(core, READ_OVER_LIMIT);
 	if (board_acts(board, cells) < cells)
 		return board_dead(board);
 	for (unsigned row = 0; row < m->rows; row++)
@@ -181,9 +192,8 @@ static enum nmlink_status current(struct nmlink_core *core, const struct nmlink_
 
 	if (!board_acts(board, 1))
 		return board_dead(board);
-	watch(board, m->voltage_uv, 1);
+	drive_lines(board, m->voltage_uv, 1);
 	*current_na = xbar_current(board->xbar, &cell, m->voltage_uv, m->width_ns, m->use);
-	board->counters[BOARD_PULSES]++;
 	return NMLINK_OK;
 }
 
@@ -335,6 +345,7 @@ static bool make(struct sim_board *board, const struct sim_board_config *config,
 	call->set_attr = set_attr;
 	call->get_sensor = get_sensor;
 	call->get_counter = get_counter;
+	call->may_pulse = may_pulse;
 	call->pulse = pulse;
 	call->conductance = conductance;
 	call->current = current;

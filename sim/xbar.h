@@ -146,6 +146,8 @@ struct xbar_cell {
 
 /* Conductance of the largest code, pS; the smallest is 0. */
 uint32_t xbar_conductance_max_ps(const struct xbar *xbar);
+/* What no cell is above, pS: noise and drift may bring one beyond the largest code. */
+uint32_t xbar_conductance_bound_ps(const struct xbar *xbar);
 /* Applies `pulses` equal pulses; positive: SET, negative: RESET. */
 void xbar_pulse(struct xbar *xbar, const struct xbar_cell *cell, int32_t voltage_uv, uint32_t width_ns, uint32_t pulses);
 /* Mean of `averages` (at least 1) reads in pS, keyed use, use + 1, ... */

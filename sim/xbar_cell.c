@@ -108,6 +108,13 @@ uint32_t xbar_conductance_max_ps(const struct xbar *xbar)
 	return (uint32_t)xbar_round(xbar_device_max_us(xbar)) * 1000000u;
 }
 
+uint32_t xbar_conductance_bound_ps(const struct xbar *xbar)
+{
+	const uint64_t full = (uint64_t)xbar->full;
+
+	return (uint32_t)(((uint64_t)XBAR_QUANTA_MAX * xbar_conductance_max_ps(xbar) + full - 1) / full);
+}
+
 static uint32_t mean_ps(const struct xbar *xbar, const struct xbar_cell *at, uint64_t use, unsigned averages)
 {
 	uint64_t sum = 0, steps = (uint64_t)averages * SENSE_STEPS * (uint64_t)xbar->full;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define RAMP_PULSES 100u
+#define SILENCE_MS  2000u /* that a board stays armed after a host that was killed, beside the time of the pulses */
 
 /* ---- conductance ------------------------------------------------------------------------------------------------- */
 
@@ -197,16 +198,41 @@ static int confirm(const struct probe *p, const struct cells_args *args)
 	return probe_fail(p, NMHAL_E_CANCELED, "cells: %s: not confirmed, nothing was done", args->word);
 }
 
+/* How long all pulses or points take, ms. */
+static uint64_t train_ms(const struct cells_args *args)
+{
+	uint64_t gap_ns = args->gap_ns == NOT_GIVEN ? 0 : (uint64_t)args->gap_ns;
+	uint64_t count = args->action == CELLS_SWEEP ? args->points :
+			 args->pulses > 0            ? args->pulses :
+			 args->action == CELLS_PULSE ? 1 :
+						       RAMP_PULSES;
+
+	return count * ((uint64_t)args->width_ns + gap_ns) / 1000000u;
+}
+
+/* No longer than this needs: a board without an end of the bus learns from silence alone that its host is gone. */
+static int arm(const struct probe *p, const struct cells_args *args)
+{
+	struct nmhal_limits limits = {.struct_size = sizeof(limits)};
+	int status = nmhal_limits_get(p->dev, &limits, p->timeout_ms);
+	uint64_t most_ms = limits.silence_ms > 0 ? limits.silence_ms : UINT32_MAX;
+	uint64_t silence_ms = SILENCE_MS + train_ms(args);
+	uint32_t granted;
+
+	if (status != NMHAL_OK)
+		return probe_fail_last(p, status);
+	return probe_arm(p, (uint32_t)(silence_ms < most_ms ? silence_ms : most_ms), &granted);
+}
+
 static int change(struct probe *p, const struct cells_args *args)
 {
 	bool arming = p->caps.features & NMHAL_CAN_ARM;
-	uint32_t granted;
 	int code = confirm(p, args);
 
 	if (code != PROBE_OK)
 		return code;
 	if (arming)
-		code = probe_arm(p, 0, &granted);
+		code = arm(p, args);
 	if (code == PROBE_OK)
 		code = args->action == CELLS_PULSE ? pulse(p, args) :
 		       args->action == CELLS_SWEEP ? sweep(p, args) : ramp(p, args);

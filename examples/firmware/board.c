@@ -157,9 +157,10 @@ static enum nmlink_status spikes_give(struct nmlink_core *core, uint32_t number,
 
 static enum nmlink_status spikes_work(struct nmlink_core *core, bool *idle)
 {
+	/* This hardware does not say which input it was: the last one, or all ones before the first. */
 	while (hardware.status & SPIKE_OUT && nmlink_core_room(core))
 		nmlink_core_output(core, &(const struct nmlink_output_record){
-			.input = core->taken,
+			.input = core->taken - 1u,
 			.address = (uint16_t)hardware.spike_out,
 		});
 	*idle = hardware.status & SPIKE_IDLE;
@@ -178,16 +179,18 @@ static enum nmlink_status spikes_stop(struct nmlink_core *core, struct nmlink_sp
 
 static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied)
 {
-	(void)core;
+	enum nmlink_status status = NMLINK_OK;
+
 	select_cell(m->row, m->col, m->side);
 	hardware.voltage_uv = m->voltage_uv;
 	hardware.width_ns = m->width_ns;
 	hardware.gap_ns = m->gap_ns;
 	hardware.pulses = m->pulses;
-	wait();
+	while (!status && hardware.status & BUSY)
+		status = nmlink_core_may_pulse(core, m->voltage_uv);
 	hardware.voltage_uv = 0;
-	*applied = m->pulses;
-	return NMLINK_OK;
+	*applied = hardware.pulses;
+	return status;
 }
 
 static enum nmlink_status conductance(struct nmlink_core *core, const struct nmlink_read_conductance_request *m,

@@ -14,14 +14,15 @@
 /* board.c: what the board is and does. */
 extern const struct nmlink_board board;
 
-/* main.c: looks for an URGENT frame while board.c works. */
+/* main.c: looks at the interlock and for URGENT frames while board.c works. */
 void firmware_poll(struct nmlink_core *core);
 /* One turn of the main loop. False when the description has a fault. */
 bool firmware_start(void);
 void firmware_turn(void);
 
-/* uart.c: bytes that came in (at most `room`), and bytes to send. */
+/* uart.c: bytes that came in (at most `room`), the at-th byte that waits (NULL: not come yet), and bytes to send. */
 uint32_t uart_receive(uint8_t *bytes, uint32_t room);
+uint8_t *uart_peek(uint32_t at);
 void uart_send(const uint8_t *bytes, uint32_t size);
 
 #endif

@@ -25,9 +25,9 @@ struct hardware {
 	volatile uint32_t control, status;
 	volatile uint32_t row, col, side; /* what the registers below are about */
 	volatile int32_t weight;          /* code of the cell: reading measures, writing programs */
-	volatile int32_t voltage_uv;
+	volatile int32_t voltage_uv; /* 0 also ends a train */
 	volatile uint32_t width_ns, gap_ns;
-	volatile uint32_t pulses; /* writing starts a train of so many */
+	volatile uint32_t pulses; /* writing starts a train of so many; reading: how many went out */
 	volatile uint32_t conductance_ps;
 	volatile int32_t current_na;
 	volatile int32_t dac[ROWS], adc[COLS]; /* writing convert starts a product */

@@ -9,7 +9,7 @@
 static struct {
 	uint8_t frame[2][MAX_FRAME];
 	uint8_t out[MAX_FRAME];
-	uint8_t urgent[NMLINK_MIN_FRAME];
+	uint8_t ahead[NMLINK_MIN_FRAME], urgent[NMLINK_MIN_FRAME];
 	uint8_t stream[STREAM_MAX];
 	struct nmlink_kept kept[WINDOW];
 	struct nmlink_output_record events[EVENTS];
@@ -20,6 +20,8 @@ static struct nmlink_core core;
 static struct nmlink_cobs cobs[2]; /* of the two frames */
 static uint8_t receiving;          /* which one; the other is executed */
 static bool waiting;               /* it is whole and has to wait */
+static struct nmlink_cobs ahead;   /* of the frames behind it, while they are looked through for URGENT ones */
+static uint32_t looked, began;     /* bytes behind it that were; where the frame that goes on began */
 
 /* Takes bytes until the frame that is received is whole. */
 static bool receive(void)
@@ -38,15 +40,43 @@ static void send(const uint8_t *frame, uint32_t size)
 		uart_send(buffers.stream, (uint32_t)nmlink_cobs_encode(buffers.stream, frame, size));
 }
 
+/* True when the frame was URGENT: it is answered. */
+static bool answer_urgent(struct nmlink_core *of, const struct nmlink_cobs *frame)
+{
+	const uint32_t size = nmlink_core_urgent(of, frame->buffer, frame->size, buffers.urgent);
+
+	send(buffers.urgent, size);
+	return size;
+}
+
+/* Frames behind the one that waits: one that was answered becomes zero bytes, which are nothing. */
+static void look_ahead(struct nmlink_core *of)
+{
+	const uint8_t *byte;
+	size_t used;
+
+	while ((byte = uart_peek(looked))) {
+		const bool ends = !*byte;
+
+		looked++;
+		if (nmlink_cobs_take(&ahead, byte, 1, &used) && answer_urgent(of, &ahead))
+			for (uint32_t at = began; at < looked; at++)
+				*uart_peek(at) = 0;
+		if (ends)
+			began = looked;
+	}
+}
+
 void firmware_poll(struct nmlink_core *of)
 {
-	uint32_t size;
-
-	if (!receive())
-		return;
-	size = nmlink_core_urgent(of, cobs[receiving].buffer, cobs[receiving].size, buffers.urgent);
-	waiting = !size;
-	send(buffers.urgent, size);
+	nmlink_core_tick(of);
+	while (!waiting && receive()) {
+		waiting = !answer_urgent(of, &cobs[receiving]);
+		ahead = (struct nmlink_cobs){ .buffer = buffers.ahead, .capacity = sizeof(buffers.ahead) };
+		looked = began = 0;
+	}
+	if (waiting)
+		look_ahead(of);
 }
 
 bool firmware_start(void)

@@ -44,6 +44,11 @@ uint32_t uart_receive(uint8_t *bytes, uint32_t room)
 	return taken;
 }
 
+uint8_t *uart_peek(uint32_t at)
+{
+	return at < count ? &ring[(first + at) % RING] : NULL;
+}
+
 void uart_send(const uint8_t *bytes, uint32_t size)
 {
 	while (size--) {

@@ -180,6 +180,102 @@ START_TEST(a_power_cut_at_every_action_leaves_a_safe_board)
 }
 END_TEST
 
+/* ---- in the middle of a ramp or sweep ---------------------------------------------------------------------------- */
+
+/* What happens at the `at`-th look of the board at its carrier. */
+struct mishap {
+	struct host *host;
+	bool unplug; /* else the interlock opens */
+	unsigned at;
+	bool happened;
+	uint64_t pulses; /* until then */
+};
+
+static uint64_t pulses_on_lines(const struct host *host)
+{
+	struct xbar_voltage_trace trace;
+
+	xbar_voltage_trace(sim_board_xbar(host->board), &trace);
+	return trace.pulses;
+}
+
+static void mishap(void *user)
+{
+	struct mishap *mishap = user;
+
+	if (mishap->happened || mishap->at--)
+		return;
+	mishap->happened = true;
+	mishap->pulses = pulses_on_lines(mishap->host);
+	if (mishap->unplug)
+		sim_board_link_reset(mishap->host->board);
+	else
+		sim_board_set_interlock(mishap->host->board, true);
+}
+
+/* About 20 pulses each, all above read level. */
+enum { UP, DOWN, SWEEP, KINDS };
+
+/* False: there was no reply. */
+static bool drive(struct host *host, int kind)
+{
+	const struct nmlink_ramp ramp = {.row = 1, .col = 2, .target_ps = kind == UP ? UINT32_MAX : 0,
+		.start_uv = 1000000, .step_uv = 100000, .stop_uv = LIMIT_UV, .width_ns = 200, .max_pulses = 100};
+	const struct nmlink_sweep_cell_request sweep = {.row = 1, .col = 2, .start_uv = -LIMIT_UV, .step_uv = 100000,
+		.points = 20, .width_ns = 200};
+
+	if (kind == SWEEP) {
+		nmlink_put_sweep_cell_request(host_payload(host), &sweep);
+		return host_exchange(host, NMLINK_OP_SWEEP_CELL, NMLINK_SIZE_sweep_cell_request);
+	}
+	nmlink_put_ramp(host_payload(host), &ramp);
+	return host_exchange(host, kind == UP ? NMLINK_OP_SET_CELL : NMLINK_OP_RESET_CELL, NMLINK_SIZE_ramp);
+}
+
+/* True when the request was over before it happened. */
+static bool survive(int kind, bool unplug, unsigned at)
+{
+	struct host *host = host_new("xbar8", "");
+	struct mishap what = {.host = host, .unplug = unplug, .at = at};
+	const uint8_t code = 64;
+
+	ck_assert_int_eq(host_call(host, set_limits, SET_LIMITS, NULL, 0, .voltage_uv = LIMIT_UV), NMLINK_OK);
+	ck_assert_int_eq(host_call(host, write, WRITE, &code, 1, .row = 1, .col = 2, .rows = 1, .cols = 1), NMLINK_OK);
+	ck_assert_int_eq(arm(host, 1000), NMLINK_OK);
+	sim_board_set_poll(host->board, mishap, &what);
+	if (drive(host, kind) == (unplug && what.happened))
+		ck_abort_msg("the reply: there when the host was gone, or missing");
+	if (!what.happened) {
+		ck_assert_uint_eq(host->header.status, NMLINK_OK);
+	} else {
+		ck_assert_uint_eq(pulses_on_lines(host), what.pulses);
+		ck_assert(!sim_board_armed(host->board));
+		if (!unplug)
+			ck_assert_uint_eq(host->header.status, NMLINK_EINTERLOCK);
+		sim_board_set_interlock(host->board, false);
+		host_hello(host);
+		ck_assert(drive(host, kind));
+		ck_assert_uint_eq(host->header.status, NMLINK_EARM);
+		ck_assert_uint_eq(pulses_on_lines(host), what.pulses);
+	}
+	check_lines(host);
+	host_free(host);
+	return !what.happened;
+}
+
+START_TEST(an_interlock_or_unplugging_at_every_pulse_leaves_a_safe_board)
+{
+	for (int kind = 0; kind < KINDS; kind++)
+		for (int unplug = 0; unplug < 2; unplug++) {
+			unsigned at = 0;
+
+			while (!survive(kind, unplug, at))
+				at++;
+			ck_assert_uint_ge(at, 19);
+		}
+}
+END_TEST
+
 START_TEST(conductances_outlive_the_power_and_limits_do_not)
 {
 	struct host *host = host_new("xbar64", "");
@@ -310,6 +406,7 @@ int main(void)
 		a_pulse_that_failed_is_not_tried_again, a_power_cut_between_pulse_and_reply_does_not_pulse_twice,
 		a_link_reset_between_pulse_and_reply_does_not_pulse_twice,
 		a_power_cut_at_every_action_leaves_a_safe_board,
+		an_interlock_or_unplugging_at_every_pulse_leaves_a_safe_board,
 		conductances_outlive_the_power_and_limits_do_not, silence_disarms,
 		a_frame_after_the_silence_comes_too_late, replies_that_nobody_takes_hold_the_board_up,
 		wrong_options_are_refused_with_a_sentence, boards_are_listed_by_name};

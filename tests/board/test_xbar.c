@@ -251,6 +251,25 @@ START_TEST(tightened_limits_hold_for_writes_and_reads)
 }
 END_TEST
 
+/* At most 60 uA: the largest code draws 40 uA at 1 V, but a cell may conduct twice as much. */
+START_TEST(the_limit_of_the_current_holds_for_any_cell_and_for_whole_ramps)
+{
+	struct host *host = host_new("xbar8", "");
+
+	ck_assert_int_eq(host_call(host, arm, ARM, NULL, 0, .silence_ms = 1000), NMLINK_OK);
+	ck_assert_int_eq(host_call(host, set_limits, SET_LIMITS, NULL, 0, .current_na = 60000), NMLINK_OK);
+	ck_assert_int_eq(host_call(host, pulse_cell, PULSE_CELL, NULL, 0, .voltage_uv = -1000000, .width_ns = 100,
+		.pulses = 1), NMLINK_ELIMIT);
+	ck_assert_int_eq(host_call(host, set_cell, SET_CELL, NULL, 0, .target_ps = UINT32_MAX, .start_uv = 500000,
+		.step_uv = 100000, .stop_uv = 1000000, .width_ns = 100, .max_pulses = 10), NMLINK_ELIMIT);
+	ck_assert_uint_eq(counter(host, 3), 0);
+	ck_assert_int_eq(host_call(host, set_cell, SET_CELL, NULL, 0, .target_ps = UINT32_MAX, .start_uv = 500000,
+		.step_uv = 100000, .stop_uv = 700000, .width_ns = 100, .max_pulses = 10), NMLINK_OK);
+	ck_assert_uint_eq(counter(host, 3), 3);
+	host_free(host);
+}
+END_TEST
+
 START_TEST(an_open_interlock_stops_pulses)
 {
 	struct host *host = host_new("xbar8", "");
@@ -267,7 +286,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const once[] = {counters_and_sensors_follow_what_happens,
-		tightened_limits_hold_for_writes_and_reads, an_open_interlock_stops_pulses};
+		tightened_limits_hold_for_writes_and_reads,
+		the_limit_of_the_current_holds_for_any_cell_and_for_whole_ramps, an_open_interlock_stops_pulses};
 	Suite *suite = suite_create("board-xbar");
 	TCase *tcase = tcase_create("xbar");
 	SRunner *runner = srunner_create(suite);

@@ -37,12 +37,22 @@ class Analog(probe.ProbeTest):
 class Cells(Analog):
     def test_pulse(self):
         self.run_on(*PULSE, "--yes")
-        self.assertEqual(self.traced(), ["arm 5000", "pulse 3,5 side 0 1200000 uV 100 ns gap 0 x 1", "safe", "close"])
+        self.assertEqual(self.traced(), ["arm 2000", "pulse 3,5 side 0 1200000 uV 100 ns gap 0 x 1", "safe", "close"])
         self.trace.unlink()
         found = self.json("-u", self.uri, "cells", "pulse", "0,1,2", "--voltage=-900mV", "--width=0.5us", "--gap=2us",
                           "-n", 3, "-s", "minus", "-y", program=FAULTY)
         self.assertEqual(found, {"applied": 3})
         self.assertEqual(self.traced()[1], "pulse 1,2 side 1 -900000 uV 500 ns gap 2000 x 3")
+
+    def test_a_board_is_armed_no_longer_than_needed(self):
+        for args, silence in [(["pulse", "0,1,2", "--voltage=1V", "--width=1ms", "--gap=500us", "-n1000"], 3500),
+                              (["pulse", "0,1,2", "--voltage=1V", "--width=1ms", "--gap=4ms", "-n1000"], 5000),
+                              (["set", "0,1,2", *RAMP[:4], "--width=1ms"], 2100),
+                              (["sweep", "0,1,2", "--start=0V", "--step=1mV", "--points=9", "--width=1ms"], 2009)]:
+            with self.subTest(args=args):
+                self.trace.unlink(missing_ok=True)
+                self.run_on("cells", *args, "-y")
+                self.assertEqual(self.traced()[0], f"arm {silence}")
 
     def test_ramps(self):
         for word, kind, last in [("form", 1, "3 uS after 3 pulses, the last of 0.7 V"), ("set", 2, None),
@@ -90,7 +100,7 @@ class Cells(Analog):
 
     def test_confirmation(self):
         self.assert_has(self.refuse(2, *PULSE), "pulse changes the cell; --yes says that it may")
-        self.assertNotIn("arm 5000", self.traced())
+        self.assertNotIn("arm 2000", self.traced())
         for answer, code in [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)]:
             master, slave = pty.openpty()
             process = subprocess.Popen([FAULTY, "-u", self.uri, *PULSE], stdin=slave, stderr=slave,
@@ -104,7 +114,7 @@ class Cells(Analog):
     def test_a_failure_leaves_the_board_safe(self):
         self.assert_has(self.refuse(11, *PULSE[:3], "--voltage=3.5V", "--width=1us", "-y"),
                         "the limit is 3000000 uV; 0 of 1 pulses applied")
-        self.assertEqual(self.traced(), ["arm 5000", "safe", "close"] * 2)
+        self.assertEqual(self.traced(), ["arm 2000", "safe", "close"] * 2)
         self.uri += ",interlock=1"
         self.assert_has(self.refuse(12, *PULSE, "-y"), "the lid is open")
         self.assertEqual(self.traced()[-2:], ["safe", "close"])
@@ -120,7 +130,7 @@ class Cells(Analog):
         _, err = process.communicate(timeout=probe.TIMEOUT)
         self.assertEqual(process.returncode, 130, err)
         self.assert_has(err, "pulse cell: interrupted", "0 of 1 pulses applied")
-        self.assertEqual([self.traced()[0], self.traced()[-1]], ["arm 5000", "close"])
+        self.assertEqual([self.traced()[0], self.traced()[-1]], ["arm 2000", "close"])
         self.assertIn("safe", self.traced())
 
     def test_refused(self):

@@ -47,6 +47,13 @@ static enum nmlink_status outcome(struct nmlink_core *core)
 	return board->fails ? nmlink_core_fail(core, board->fails, 77, board->complaint) : NMLINK_OK;
 }
 
+/* The board looks up while it works. */
+static void look_up(struct board *board)
+{
+	if (board->happens && !board->happens_after--)
+		board->happens(board);
+}
+
 static void safe(struct nmlink_core *core)
 {
 	board_note(board_of(core), "safe; ");
@@ -147,6 +154,9 @@ static enum nmlink_status spikes_work(struct nmlink_core *core, bool *idle)
 {
 	struct board *board = board_of(core);
 
+	look_up(board);
+	if (nmlink_core_aborted(core))
+		return NMLINK_EABORTED;
 	for (; board->waiting && nmlink_core_room(core); board->waiting--)
 		nmlink_core_output(core, &(const struct nmlink_output_record){
 			.input = core->taken,
@@ -190,12 +200,31 @@ static enum nmlink_status get_counter(struct nmlink_core *core, uint16_t index, 
 	return outcome(core);
 }
 
+/* What may never happen. */
+static void check_drive(const struct nmlink_core *core, int32_t voltage_uv)
+{
+	const int32_t read_max_uv = (int32_t)core->board->drive->read_max_uv;
+
+	if (voltage_uv > read_max_uv || voltage_uv < -read_max_uv)
+		ck_assert(core->armed && !board_of(core)->interlock_open);
+}
+
+static enum nmlink_status may_pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m)
+{
+	const uint32_t most = board_of(core)->most_uv;
+
+	if (most && (m->voltage_uv > (int32_t)most || m->voltage_uv < -(int32_t)most))
+		return nmlink_core_fail(core, NMLINK_ELIMIT, most, "too much for this cell");
+	return NMLINK_OK;
+}
+
 static enum nmlink_status pulse(struct nmlink_core *core, const struct nmlink_pulse_cell_request *m, uint32_t *applied)
 {
 	struct board *board = board_of(core);
 
 	board_note(board, "pulse %u %u %u %u %d uV %u ns x %u; ", m->tile, m->row, m->col, m->side, m->voltage_uv,
 		m->width_ns, m->pulses);
+	check_drive(core, m->voltage_uv);
 	for (*applied = 0; *applied < m->pulses && !nmlink_core_aborted(core); ++*applied)
 		board->conductance_ps += m->voltage_uv > 0 ? 100u : -100u;
 	board->pulses += *applied;
@@ -218,6 +247,8 @@ static enum nmlink_status current(struct nmlink_core *core, const struct nmlink_
 
 	board_note(board, "current %u %u %u %u %d uV use %u; ", m->cell.tile, m->cell.row, m->cell.col, m->cell.side,
 		m->voltage_uv, (unsigned)m->use);
+	check_drive(core, m->voltage_uv);
+	board->pulses++;
 	*current_na = board->current_na;
 	board->current_na *= 2;
 	return outcome(core);
@@ -253,6 +284,7 @@ static void poll(struct nmlink_core *core)
 	};
 	uint8_t frame[NMLINK_OVERHEAD], out[NMLINK_MIN_FRAME];
 
+	look_up(board);
 	if (board->abort_after < 0 || board->abort_after--)
 		return;
 	nmlink_frame_seal(frame, &abort, nmlink_crc32c);
@@ -319,8 +351,8 @@ static const struct nmlink_board everything = {
 	.vendor_op_count = 2,
 	.vendor_ops = vendor_ops,
 	.call = { safe, clock_ms, time_ns, write, read, add, infer, set_neuron, get_neuron, reset_state, spikes_start,
-		spikes_give, spikes_work, spikes_stop, get_attr, set_attr, get_sensor, get_counter, pulse, conductance,
-		current, arm, interlock, restart, poll, vendor, NULL },
+		spikes_give, spikes_work, spikes_stop, get_attr, set_attr, get_sensor, get_counter, may_pulse, pulse,
+		conductance, current, arm, interlock, restart, poll, vendor, NULL },
 };
 
 /* ---- the host ---------------------------------------------------------------------------------------------------- */

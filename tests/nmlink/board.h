@@ -36,11 +36,14 @@ struct board {
 	const char *complaint;       /* ... with this text */
 	uint32_t conductance_ps;     /* of every cell; a pulse adds or takes 100 */
 	int32_t current_na;
+	uint32_t most_uv;            /* that a cell of this board stands; 0: any */
 	bool interlock_open;
 	uint32_t outputs_each;       /* of an input event */
 	uint32_t waiting;            /* outputs that had no room yet */
 	uint32_t pulses;             /* ever applied */
 	int abort_after;             /* polls until an ABORT arrives; -1: never */
+	void (*happens)(struct board *board); /* while it works, once happens_after is 0, which each look takes 1 of */
+	int happens_after;
 	int64_t attrs[2];
 
 	/* The host: numbers its requests, and holds the last frame and its reply. */

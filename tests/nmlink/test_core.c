@@ -495,7 +495,11 @@ START_TEST(urgent_is_for_abort_of_this_session)
 	header.flags = 0;
 	nmlink_frame_seal(frame, &header, nmlink_crc32c);
 	ck_assert_uint_eq(nmlink_core_urgent(&board.core, frame, sizeof(frame), out), 0);
-	header.flags = NMLINK_FLAG_URGENT;
+	header.flags = NMLINK_FLAG_URGENT | NMLINK_FLAG_REPLY;
+	nmlink_frame_seal(frame, &header, nmlink_crc32c);
+	ck_assert_uint_eq(nmlink_core_urgent(&board.core, frame, sizeof(frame), out), 0);
+	/* Bits that nobody has defined are ignored. */
+	header.flags = NMLINK_FLAG_URGENT | 0xF8u;
 	header.session = 0x11;
 	nmlink_frame_seal(frame, &header, nmlink_crc32c);
 	ck_assert_uint_gt(nmlink_core_urgent(&board.core, frame, sizeof(frame), out), 0);
@@ -543,7 +547,8 @@ int main(void)
 		replies_and_events_are_not_answered, unknown_opcodes_are_refused_and_counted,
 		payloads_shorter_and_longer_than_the_fields, a_request_longer_than_max_frame_is_refused,
 		abort_drops_what_was_sent_before_it, abort_without_anything_to_end_changes_nothing,
-		abort_ends_a_running_ramp, abort_ends_a_reading_request_for_good, urgent_is_for_abort_of_this_session, vendor_opcodes_reach_the_board };
+		abort_ends_a_running_ramp, abort_ends_a_reading_request_for_good,
+		urgent_is_for_abort_of_this_session, vendor_opcodes_reach_the_board };
 
 	return run_tests("core", tests, sizeof(tests) / sizeof(*tests));
 }

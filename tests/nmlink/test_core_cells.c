@@ -137,10 +137,9 @@ START_TEST(an_open_interlock_disarms)
 	ck_assert_uint_eq(arm(100), NMLINK_OK);
 	board_log(&board);
 	board.interlock_open = true;
-	ck_assert_uint_eq(pulses(READ_LEVEL, 100, 1), NMLINK_OK);
-	board_log(&board);
 	ck_assert_uint_eq(pulses(1000000, 100, 1), NMLINK_EINTERLOCK);
-	ck_assert_str_eq(board_log(&board), "safe");
+	ck_assert_ptr_nonnull(strstr(board_log(&board), "safe"));
+	ck_assert_uint_eq(pulses(READ_LEVEL, 100, 1), NMLINK_OK);
 	board.interlock_open = false;
 	ck_assert_uint_eq(pulses(1000000, 100, 1), NMLINK_EARM);
 }
@@ -321,6 +320,49 @@ START_TEST(ramps_beyond_the_limits_are_refused)
 }
 END_TEST
 
+/* The board is asked once, for the largest pulse: a ramp is not left half way. */
+START_TEST(what_the_board_has_against_a_ramp_comes_before_its_first_pulse)
+{
+	armed_board();
+	board.conductance_ps = 1000;
+	board.most_uv = 900000;
+	ck_assert_uint_eq(pulses(900001, 100, 1), NMLINK_ELIMIT);
+	ck_assert_uint_eq(board_detail(&board), 900000);
+	PUT(&board, set_cell, .target_ps = UINT32_MAX, .start_uv = 500000, .step_uv = 100000, .stop_uv = 900001,
+		.width_ns = 100, .max_pulses = 20);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_CELL), NMLINK_ELIMIT);
+	PUT(&board, reset_cell, .target_ps = 0, .start_uv = 500000, .step_uv = 100000, .stop_uv = 900001,
+		.width_ns = 100, .max_pulses = 20);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_RESET_CELL), NMLINK_ELIMIT);
+	ck_assert_str_eq(board_log(&board), "");
+	PUT(&board, reset_cell, .target_ps = 0, .start_uv = 500000, .step_uv = 100000, .stop_uv = 900000,
+		.width_ns = 100, .max_pulses = 20);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_RESET_CELL), NMLINK_OK);
+	ck_assert_uint_eq(board.pulses, 5);
+}
+END_TEST
+
+/* The scripted board reads at 0.1 V. */
+START_TEST(reading_keeps_the_limit_of_the_voltage)
+{
+	armed_board();
+	PUT(&board, set_limits, .voltage_uv = 100000);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_LIMITS), NMLINK_OK);
+	PUT(&board, read_conductance, .rows = 1, .cols = 1, .averages = 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_READ_CONDUCTANCE), NMLINK_OK);
+	board_log(&board);
+	PUT(&board, set_limits, .voltage_uv = 99999);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_LIMITS), NMLINK_OK);
+	PUT(&board, read_conductance, .rows = 1, .cols = 1, .averages = 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_READ_CONDUCTANCE), NMLINK_ELIMIT);
+	ck_assert_uint_eq(board_detail(&board), 99999);
+	/* So do the reads of a ramp, however small its pulses are. */
+	PUT(&board, set_cell, .target_ps = UINT32_MAX, .start_uv = 1, .stop_uv = 2, .width_ns = 100, .max_pulses = 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SET_CELL), NMLINK_ELIMIT);
+	ck_assert_str_eq(board_log(&board), "");
+}
+END_TEST
+
 START_TEST(a_failing_pulse_ends_the_ramp)
 {
 	armed_board();
@@ -433,12 +475,13 @@ int main(void)
 {
 	const TTest *const tests[] = { above_read_level_needs_arm, safe_state_and_restart_disarm,
 		a_silent_host_is_disarmed, a_late_frame_does_not_wake_the_armed_state,
-		foreign_frames_are_no_sign_of_life,
-		arm_keeps_its_bounds, an_open_interlock_disarms, limits_only_become_smaller,
-		a_shorter_limit_of_silence_holds_at_once, pulses_beyond_the_limits_are_refused,
-		cells_that_are_not_there_are_refused, a_ramp_pulses_and_verifies_until_the_target,
-		a_reset_ramp_goes_down_and_may_miss_its_target, ramps_beyond_the_limits_are_refused,
-		a_failing_pulse_ends_the_ramp, a_sweep_keeps_its_points, a_sweep_ends_at_the_limit_of_the_current,
+		foreign_frames_are_no_sign_of_life, arm_keeps_its_bounds, an_open_interlock_disarms,
+		limits_only_become_smaller, a_shorter_limit_of_silence_holds_at_once,
+		pulses_beyond_the_limits_are_refused, cells_that_are_not_there_are_refused,
+		a_ramp_pulses_and_verifies_until_the_target, a_reset_ramp_goes_down_and_may_miss_its_target,
+		ramps_beyond_the_limits_are_refused, reading_keeps_the_limit_of_the_voltage,
+		what_the_board_has_against_a_ramp_comes_before_its_first_pulse, a_failing_pulse_ends_the_ramp,
+		a_sweep_keeps_its_points, a_sweep_ends_at_the_limit_of_the_current,
 		sweeps_beyond_the_limits_are_refused, an_aborted_sweep_keeps_what_it_has,
 		conductances_are_read_as_a_rectangle };
 

@@ -149,6 +149,7 @@ START_TEST(unsound_descriptions_are_refused)
 	} while (0)
 	struct nmlink_board *d = &board.description;
 	struct nmlink_input_cap input;
+	struct nmlink_sense_cap sense;
 
 	UNSOUND(d->call.safe = NULL);
 	UNSOUND(d->call.write = NULL);
@@ -176,6 +177,7 @@ START_TEST(unsound_descriptions_are_refused)
 	UNSOUND(d->weight.max = d->weight.min);
 	UNSOUND(d->array.rows = 300);
 	UNSOUND((input = *d->input, input.max_batch = 0, d->input = &input));
+	UNSOUND((sense = *d->sense, sense.read_uv = d->drive->read_max_uv + 1, d->sense = &sense));
 	UNSOUND(board.memory.kept = NULL);
 	UNSOUND(board.memory.window = 0);
 	UNSOUND(board.memory.window = 3);

@@ -308,6 +308,42 @@ START_TEST(streams_push_each_event_once)
 }
 END_TEST
 
+static void bus_is_reset(struct board *at)
+{
+	nmlink_core_bus_reset(&at->core);
+	board_note(at, "gone; ");
+}
+
+/* While the board works for EVENTS (0) and for inputs (1): the run ends after the work, and nothing is told. */
+START_TEST(a_bus_reset_ends_a_run)
+{
+	struct nmlink_events_reply m;
+
+	for (int sending = 0; sending < 2; sending++) {
+		begin(NMLINK_RUN_STREAM);
+		board.outputs_each = 10; /* 2 more than there is room for */
+		ck_assert_uint_eq(send_spikes(0, 1).idle, 0);
+		board_log(&board);
+		board.happens = bus_is_reset;
+		if (sending) {
+			PUT(&board, spikes_send, .first = 1);
+			input(&(const struct nmlink_input_record){ .address = 1 });
+			board_send_as(&board, (struct nmlink_header){
+				.op = NMLINK_OP_SPIKES_SEND,
+				.seq = board.next,
+				.session = (uint16_t)board.session,
+			});
+			ck_assert_uint_eq(board.out_size, 0);
+		} else {
+			ck_assert(!events(&m));
+		}
+		ck_assert_str_eq(board_log(&board), "safe; gone; stop; safe");
+		ck_assert_uint_eq(board.core.session, 0);
+		ck_assert(!events(&m));
+	}
+}
+END_TEST
+
 START_TEST(a_run_without_stream_pushes_nothing)
 {
 	struct nmlink_events_reply m;
@@ -384,8 +420,8 @@ int main(void)
 	const TTest *const tests[] = { neurons_are_set_and_read, neurons_outside_are_refused,
 		a_run_takes_inputs_and_gives_outputs, outputs_without_room_hold_the_inputs_back,
 		back_to_back_does_not_wait_for_idle, inputs_that_a_run_cannot_have_are_refused, runs_do_not_overlap,
-		streams_push_each_event_once, a_run_without_stream_pushes_nothing, a_flood_fills_frames_and_counts_on,
-		events_without_room_are_counted, abort_ends_a_list_of_inputs };
+		streams_push_each_event_once, a_bus_reset_ends_a_run, a_run_without_stream_pushes_nothing,
+		a_flood_fills_frames_and_counts_on, events_without_room_are_counted, abort_ends_a_list_of_inputs };
 
 	return run_tests("core_spikes", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -17,13 +17,22 @@ static uint8_t to_board[8192], from_board[8192];
 static uint32_t to_size, to_taken, from_size;
 static uint16_t next;
 
+static void (*happens)(void); /* when the board next looks at its receiver */
+
 uint32_t uart_receive(uint8_t *bytes, uint32_t room)
 {
+	if (happens)
+		happens();
 	uint32_t size = to_size - to_taken < room ? to_size - to_taken : room;
 
 	memcpy(bytes, to_board + to_taken, size);
 	to_taken += size;
 	return size;
+}
+
+uint8_t *uart_peek(uint32_t at)
+{
+	return at < to_size - to_taken ? to_board + to_taken + at : NULL;
 }
 
 void uart_send(const uint8_t *bytes, uint32_t size)
@@ -40,6 +49,7 @@ static void start(void)
 	hardware.control = HIGH_VOLTAGE;
 	to_size = to_taken = from_size = 0;
 	next = 0;
+	happens = NULL;
 	ck_assert(firmware_start());
 	ck_assert_uint_eq(hardware.control, 0);
 }
@@ -173,6 +183,63 @@ START_TEST(pulses_need_arm_and_silence_disarms)
 }
 END_TEST
 
+#define TRAIN 1000u
+
+static void interlock_opens(void)
+{
+	if (hardware.pulses == TRAIN)
+		hardware.status |= INTERLOCK;
+}
+
+/* A train that goes on for ever, as far as the status says. */
+START_TEST(an_interlock_ends_a_train)
+{
+	const struct nmlink_pulse_cell_request m = { .voltage_uv = 1000000, .width_ns = 100, .pulses = TRAIN };
+	const struct nmlink_arm_request arm = { .silence_ms = 100 };
+
+	start();
+	hello();
+	ask(NMLINK_OP_ARM, nmlink_put_arm_request(payload(), &arm));
+	hardware.status |= BUSY;
+	happens = interlock_opens;
+	post(NMLINK_OP_PULSE_CELL, nmlink_put_pulse_cell_request(payload(), &m), 0);
+	while (!from_size)
+		firmware_turn();
+	answered(&header, reply);
+	ck_assert_uint_eq(header.status, NMLINK_EINTERLOCK);
+	ck_assert_uint_eq(hardware.pulses, TRAIN);
+	ck_assert_int_eq(hardware.voltage_uv, 0);
+	ck_assert_uint_eq(hardware.control, 0);
+}
+END_TEST
+
+/* An output belongs to the input that was taken last. */
+START_TEST(spikes_name_their_input)
+{
+	const struct nmlink_spikes_send_request send = { .first = 0 };
+	const struct nmlink_spikes_start_request begin = { 0 };
+	const struct nmlink_input_record input = { .address = 3 };
+	const struct nmlink_spikes_read_request read = { 0 };
+	struct nmlink_spikes_read_reply found;
+	struct nmlink_output_record output;
+
+	start();
+	hello();
+	ask(NMLINK_OP_SPIKES_START, nmlink_put_spikes_start_request(payload(), &begin));
+	hardware.status |= SPIKE_OUT;
+	hardware.spike_out = 5;
+	ask(NMLINK_OP_SPIKES_SEND, nmlink_put_input_record(nmlink_put_spikes_send_request(payload(), &send), &input));
+	ck_assert_uint_eq(header.status, NMLINK_OK);
+	ck_assert_uint_eq(hardware.spike_in, 3);
+	ask(NMLINK_OP_SPIKES_READ, nmlink_put_spikes_read_request(payload(), &read));
+	ck_assert(nmlink_get_spikes_read_reply(&found, reply + NMLINK_HEADER_SIZE, header.size));
+	ck_assert_uint_ge(found.tail_size, NMLINK_SIZE_output_record);
+	nmlink_get_output_record(&output, found.tail);
+	ck_assert_uint_eq(output.input, 0);
+	ck_assert_uint_eq(output.address, 5);
+}
+END_TEST
+
 /* ABORT overtakes: it is answered while the board programs, and what was sent ahead of it ends. */
 START_TEST(an_abort_is_seen_while_the_board_works)
 {
@@ -192,6 +259,37 @@ START_TEST(an_abort_is_seen_while_the_board_works)
 	ck_assert_str_eq(answered(&header, reply), "< WRITE seq 1 session 16962 credits 4 EABORTED: detail 0");
 	ck_assert_uint_lt(hardware.row, ROWS - 1);
 	ck_assert_str_eq(answered(&header, reply), "< PING seq 2 session 16962 credits 4");
+	ck_assert_uint_eq(from_size, 0);
+}
+END_TEST
+
+/* Also when it stands behind as many requests as a host may send ahead, and behind empty and damaged frames. */
+START_TEST(an_abort_is_seen_behind_other_requests)
+{
+	const struct nmlink_write_request m = { .rows = ROWS, .cols = COLS };
+
+	start();
+	hello();
+	for (int i = 0; i < 3; i++) {
+		uint8_t *p = nmlink_put_write_request(payload(), &m);
+
+		memset(p, 1, ROWS * COLS);
+		post(NMLINK_OP_WRITE, p + ROWS * COLS, 0);
+	}
+	memcpy(to_board + to_size, "\0\0\5\1\0", 5);
+	to_size += 5;
+	post(NMLINK_OP_ABORT, payload(), NMLINK_FLAG_URGENT | 0x80u);
+	post(NMLINK_OP_PING, payload(), 0);
+	for (int turns = 0; turns < 6; turns++)
+		firmware_turn();
+	ck_assert_str_eq(answered(&header, reply), "< ABORT URGENT seq 4 session 16962 credits 4");
+	for (uint16_t seq = 1; seq <= 3; seq++) {
+		answered(&header, reply);
+		ck_assert_uint_eq(header.seq, seq);
+		ck_assert_uint_eq(header.status, NMLINK_EABORTED);
+	}
+	ck_assert_uint_lt(hardware.row, ROWS - 1);
+	ck_assert_str_eq(answered(&header, reply), "< PING seq 4 session 16962 credits 4");
 	ck_assert_uint_eq(from_size, 0);
 }
 END_TEST
@@ -233,7 +331,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = { every_message_is_enabled, weights_and_products_reach_the_registers,
-		pulses_need_arm_and_silence_disarms, an_abort_is_seen_while_the_board_works,
+		pulses_need_arm_and_silence_disarms, an_interlock_ends_a_train, spikes_name_their_input,
+		an_abort_is_seen_while_the_board_works, an_abort_is_seen_behind_other_requests,
 		a_window_of_requests_is_answered_in_order, averages_do_not_overflow };
 
 	return run_tests("firmware", tests, sizeof(tests) / sizeof(*tests));

@@ -143,7 +143,7 @@ static void look_up(void *user)
 	size_t at = 0;
 
 	if (!read_in(server)) {
-		sim_board_abort(server->board);
+		sim_board_link_reset(server->board);
 		return;
 	}
 	while (!server->urgent_size && (end = memchr(server->in + at, 0, server->in_size - at))) {
