@@ -65,6 +65,15 @@ float nm_array_encode(const struct nmhal_array *array, const float *x, float lar
 /* y = ((float)code * factor) * scale, of the output codes from element `index` on. */
 void nm_array_decode(const struct nmhal_array *array, size_t index, size_t count, const float *factor, float scale, float *y);
 
+/* ---- array_avx2.c: as many of the first elements as it can; returns how many, 0 without AVX2 --------------------- */
+/* Adding SHIFT to |v| < 2^22 rounds it half to even: the sum has no bits below 1, and counts from BITS on. */
+#define NM_ROUND_SHIFT 0x1.8p23f
+#define NM_ROUND_BITS  0x4b400000
+/* *largest: the largest bits of a magnitude, of these and what it was. */
+size_t nm_avx2_largest(const float *v, size_t count, int32_t *largest);
+size_t nm_avx2_encode(int8_t *codes, const float *x, size_t count, float scale);
+size_t nm_avx2_decode(float *y, const int8_t *codes, size_t count, const float *factor, float scale);
+
 /* ---- array_weights.c --------------------------------------------------------------------------------------------- */
 /* INVALID unless w is a matrix of finite numbers; fills in a stride of 0. */
 int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *stride, const char *what);

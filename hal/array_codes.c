@@ -12,14 +12,13 @@ _Static_assert(FLT_EVAL_METHOD == 0, "floats are computed as floats");
 static const float steps[] = {0x1p-1f, 0x1.172b84p-1f, 0x1.306fep-1f, 0x1.4bfdaep-1f, 0x1.6a09e6p-1f, 0x1.8ace54p-1f,
 	0x1.ae89fap-1f, 0x1.d5818ep-1f, 0x1p0f};
 
-/* Round half to even, |v| < 2^22: the sum has no bits below 1, and its low bits are the integer. */
 static inline int32_t round_even(float v)
 {
-	const float shifted = v + 0x1.8p23f;
+	const float shifted = v + NM_ROUND_SHIFT;
 	int32_t bits;
 
 	memcpy(&bits, &shifted, sizeof(bits));
-	return bits - 0x4b400000;
+	return bits - NM_ROUND_BITS;
 }
 
 float nm_array_scale(float max, int32_t q_max)
@@ -44,7 +43,7 @@ static int32_t largest_bits(const float *v, size_t count)
 {
 	int32_t largest = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = nm_avx2_largest(v, count, &largest); i < count; i++) {
 		int32_t bits;
 
 		memcpy(&bits, &v[i], sizeof(bits));
@@ -112,11 +111,12 @@ int64_t nm_array_slice_weight(const struct nmhal_array *array, uint32_t slice)
 	return array->slices == 1 || slice == 1 ? 1 : radix(array);
 }
 
-/* Codes of a vector, in elements of one type. No x is so large that its code would leave the range. */
+/* Codes of a vector from element `i` on, in elements of one type. No x is so large that its code would leave the range.
+ */
 #define ENCODE(type)                                                                                                   \
-	static void encode_##type(type *restrict codes, const float *restrict x, size_t count, float scale)            \
+	static void encode_##type(type *restrict codes, const float *restrict x, size_t i, size_t count, float scale)  \
 	{                                                                                                              \
-		for (size_t i = 0; i < count; i++)                                                                     \
+		for (; i < count; i++)                                                                                 \
 			codes[i] = (type)round_even(x[i] / scale);                                                     \
 	}
 ENCODE(int8_t)
@@ -127,19 +127,22 @@ float nm_array_encode(const struct nmhal_array *array, const float *x, float lar
 	float scale = largest / (float)array->input_max;
 
 	scale = scale < FLT_MIN ? FLT_MIN : scale;
-	if (array->in_type == NMHAL_CODE_I8)
-		encode_int8_t((int8_t *)array->codes_in + index, x, count, scale);
-	else
-		encode_int16_t((int16_t *)array->codes_in + index, x, count, scale);
+	if (array->in_type == NMHAL_CODE_I8) {
+		int8_t *codes = (int8_t *)array->codes_in + index;
+
+		encode_int8_t(codes, x, nm_avx2_encode(codes, x, count, scale), count, scale);
+	} else {
+		encode_int16_t((int16_t *)array->codes_in + index, x, 0, count, scale);
+	}
 	return scale;
 }
 
-/* y = ((float)code * factor) * scale, of codes of one type. */
+/* y = ((float)code * factor) * scale, of codes of one type from element `i` on. */
 #define DECODE(type)                                                                                                   \
-	static void decode_##type(float *restrict y, const type *restrict codes, size_t count,                         \
+	static void decode_##type(float *restrict y, const type *restrict codes, size_t i, size_t count,               \
 		const float *restrict factor, float scale)                                                             \
 	{                                                                                                              \
-		for (size_t i = 0; i < count; i++)                                                                     \
+		for (; i < count; i++)                                                                                 \
 			y[i] = (float)codes[i] * factor[i] * scale;                                                    \
 	}
 DECODE(int8_t)
@@ -149,10 +152,13 @@ DECODE(int32_t)
 void nm_array_decode(
 	const struct nmhal_array *array, size_t index, size_t count, const float *factor, float scale, float *y)
 {
-	if (array->out_type == NMHAL_CODE_I8)
-		decode_int8_t(y, (const int8_t *)array->codes_out + index, count, factor, scale);
-	else if (array->out_type == NMHAL_CODE_I16)
-		decode_int16_t(y, (const int16_t *)array->codes_out + index, count, factor, scale);
-	else
-		decode_int32_t(y, (const int32_t *)array->codes_out + index, count, factor, scale);
+	if (array->out_type == NMHAL_CODE_I8) {
+		const int8_t *codes = (const int8_t *)array->codes_out + index;
+
+		decode_int8_t(y, codes, nm_avx2_decode(y, codes, count, factor, scale), count, factor, scale);
+	} else if (array->out_type == NMHAL_CODE_I16) {
+		decode_int16_t(y, (const int16_t *)array->codes_out + index, 0, count, factor, scale);
+	} else {
+		decode_int32_t(y, (const int32_t *)array->codes_out + index, 0, count, factor, scale);
+	}
 }

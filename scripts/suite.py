@@ -278,7 +278,7 @@ def python(stage):
     """The package as pip makes it, tested from outside of its folder; in build/venv, which scripts/test fills."""
     venv = BUILD / "venv/bin"
     env = {"PATH": f"{venv}:{os.environ['PATH']}", "PYTHONPATH": "",
-           "NMHAL_VBOARD": str(BUILD / "gcc/tools/vboard/nmhal-vboard")}
+           "NMHAL_BUILD": str(BUILD / "gcc")}
     stage.build("gcc")
     pip = (str(venv / "pip"), "--disable-pip-version-check")
     wheels = BUILD / "wheels"

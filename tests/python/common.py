@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Python package share."""
 import concurrent.futures
+import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -13,10 +16,28 @@ import numpy as np
 
 import nmhal
 
+#: A build of the whole tree, whose programs some tests need: $NMHAL_BUILD, as scripts/test sets it.
+BUILD = pathlib.Path(os.environ["NMHAL_BUILD"]).absolute() if "NMHAL_BUILD" in os.environ else None
 #: Of devices: codes[row][col], row = input. The case that every part of the project shares.
 GOLDEN = np.array([[1, 2, 3, 4, 5], [-1, -2, -3, -4, -5], [7, 0, -6, 6, -7]], np.int8)
 #: Of arrays: W[out][in]; likewise.
 GOLDEN_W = np.array([[7, -1, 0, 2, 3], [-7, 4, 5, 6, -2], [1, 1, -7, 0, 5]], np.float32)
+
+
+class Board:
+    """An emulated board in a process of its own, behind a socket; needs BUILD."""
+
+    def __init__(self, board):
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            self.uri = f"unix:path={folder}/board.sock"
+            process = stack.enter_context(subprocess.Popen(
+                [BUILD / "tools/vboard/nmhal-vboard", board, "--unix", f"{folder}/board.sock"],
+                stdout=subprocess.PIPE, text=True))
+            stack.callback(process.terminate)
+            if not process.stdout.readline():
+                raise RuntimeError(f"nmhal-vboard {board} did not start")
+            self.close = stack.pop_all().close
 
 
 def events(*spikes):

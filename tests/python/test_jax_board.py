@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: MIT
 """nmhal.jax on boards: the same bits as the library gives, noise by key, a board that is unplugged while it trains."""
 import os
-import subprocess
-import tempfile
 import unittest
 
 import jax
@@ -13,6 +11,7 @@ import optax
 
 import nmhal
 import nmhal.jax as nj
+from common import BUILD, Board
 from jaxbed import OnBoard as Bed, child, has_analog, inputs
 
 NOISY = "sim:xbar64,seed=3,noise=output:8"
@@ -137,41 +136,25 @@ class Unplugged(unittest.TestCase):
         device.close()
 
 
-@unittest.skipUnless("NMHAL_VBOARD" in os.environ and has_analog(), "NMHAL_VBOARD names no nmhal-vboard")
+@unittest.skipUnless(BUILD and has_analog(), "NMHAL_BUILD names no build of the tree")
 class Shared(unittest.TestCase):
     """A board in a process of its own, and two that want it."""
 
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = os.path.join(self.folder.name, "board.sock")
-        self.board = subprocess.Popen([os.environ["NMHAL_VBOARD"], "xbar64,seed=3,noise=output:8", "--unix", self.path],
-                                      stdout=subprocess.PIPE, text=True)
-        self.board.stdout.readline()  # it listens now
-
-    def tearDown(self):
-        self.board.terminate()
-        self.board.wait()
-        self.board.stdout.close()
-        self.folder.cleanup()
-
-    def test_the_same_bits_as_in_process(self):
-        w = np.random.default_rng(1).normal(size=(100, 70)).astype(np.float32)
-        x, results = np.asarray(inputs(5, 70, 2)), []
-        for uri in (f"unix:path={self.path}", NOISY):
-            with nmhal.open(uri) as device, nmhal.Array(device, 100, 70) as array:
-                results.append(np.asarray(jax.jit(lambda w, x: nj.matmul(array, w, x, key=9))(w, x)).tobytes())
-        self.assertEqual(results[0], results[1])
+        board = Board("xbar64,seed=3,noise=output:8")
+        self.addCleanup(board.close)
+        self.uri = board.uri
 
     def test_two_processes(self):
         code = f"""
             import jax.numpy as jnp, nmhal, nmhal.jax
             try:
-                device = nmhal.open("unix:path={self.path}", timeout=2)
+                device = nmhal.open("{self.uri}", timeout=2)
                 print(nmhal.jax.matmul(nmhal.Array(device, 2, 3), jnp.ones((2, 3)), jnp.ones(3)).shape)
             except nmhal.Error as error:
                 print(type(error).__name__, error)
             """
-        with nmhal.open(f"unix:path={self.path}") as device, nmhal.Array(device, 3, 5) as array:
+        with nmhal.open(self.uri) as device, nmhal.Array(device, 3, 5) as array:
             w, x = jnp.ones((3, 5)), jnp.ones(5)
             y = nj.matmul(array, w, x, key=1)
             output, status = child(code)

@@ -15,8 +15,12 @@ HELLO, REPLY, TELL = 0, 1, 13
 PRELOAD = "libumockdev-preload.so.0"
 
 
+def has_umockdev():
+    return shutil.which("umockdev-run") is not None
+
+
 def skip_without_umockdev():
-    if not shutil.which("umockdev-run"):
+    if not has_umockdev():
         print("skipped: umockdev-run is not installed")
         sys.exit(77)
 
