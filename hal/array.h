@@ -87,6 +87,8 @@ struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, u
 bool nm_array_is_resident(const struct nm_block *block);
 /* Brings the codes of a block onto its tile; the device is locked. flags: NMHAL_PROGRAM_VERIFY. */
 int nm_array_settle(struct nmhal_array *array, struct nm_block *block, uint32_t flags, int64_t deadline_ns);
+/* The codes must still be there, or may be brought back where tiles are used in turn; else STATE. */
+int nm_array_bring_back(struct nmhal_array *array, struct nm_block *block, const char *what, int64_t deadline_ns);
 
 /* ---- array_float.c: the same for the only block on a device of real numbers (array->held) ------------------------ */
 int nm_array_float_settle(struct nmhal_array *array, struct nm_block *block, int64_t deadline_ns);

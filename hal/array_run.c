@@ -75,15 +75,14 @@ int nm_array_settle(struct nmhal_array *array, struct nm_block *block, uint32_t 
 	return NMHAL_OK;
 }
 
-/* For a product with w NULL: what was programmed must still be there, or may be brought back. */
-static int settle_again(struct nmhal_array *array, struct nm_block *block, int64_t deadline_ns)
+int nm_array_bring_back(struct nmhal_array *array, struct nm_block *block, const char *what, int64_t deadline_ns)
 {
 	if (nm_array_is_resident(block))
 		return NMHAL_OK;
-	if (block->programmed && array->flags & (NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES))
+	if (array->has_w && array->flags & (NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES))
 		return nm_array_settle(array, block, 0, deadline_ns);
 	return nm_fail(block->dev->uri, NMHAL_E_STATE,
-		"array product with w NULL: core %u does not hold the array's weights any more; give w", block->core);
+		"%s: core %u does not hold the array's weights (any more); program them", what, block->core);
 }
 
 /* ---- one block --------------------------------------------------------------------------------------------------- */
@@ -180,7 +179,8 @@ static int run_block(struct nmhal_array *array, struct nm_block *block, const st
 	if (status)
 		return status;
 	*hit = *hit && nm_array_is_resident(block);
-	status = op->w ? nm_array_settle(array, block, 0, deadline_ns) : settle_again(array, block, deadline_ns);
+	status = op->w ? nm_array_settle(array, block, 0, deadline_ns)
+		       : nm_array_bring_back(array, block, "array product with w NULL", deadline_ns);
 	if (!status)
 		status = array->held ? nm_array_float_multiply(array, block, op, deadline_ns)
 				     : infer(array, block, op, deadline_ns);

@@ -182,13 +182,8 @@ int nmhal_array_program(nmhal_array *array, const float *w, size_t w_stride, uin
 
 static int must_be_resident(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
 {
-	(void)array;
 	(void)arg;
-	(void)deadline_ns;
-	if (nm_array_is_resident(block))
-		return NMHAL_OK;
-	return nm_fail(block->dev->uri, NMHAL_E_STATE,
-		"array update: core %u does not hold the array's weights (any more); program them", block->core);
+	return nm_array_bring_back(array, block, "array update", deadline_ns);
 }
 
 struct deltas {
@@ -370,10 +365,16 @@ static int read_block(struct nmhal_array *array, struct nm_block *block, void *a
 	const struct nmhal_region region = {.core = block->core, .rows = block->ins, .cols = block->outs};
 	const float weight = (float)nm_array_slice_weight(array, block->slice);
 	int16_t *codes = block->dev->shadow.found;
-	int status;
+	int status = nm_array_bring_back(array, block, "array read", deadline_ns);
 
-	if (!block->programmed)
-		return nm_fail(block->dev->uri, NMHAL_E_STATE, "array read: nothing was programmed yet");
+	if (status)
+		return status;
+	if (array->held) {
+		for (uint32_t o = 0; o < array->n_out; o++)
+			memcpy(to->w + o * to->stride, array->held + (size_t)o * array->n_in,
+				array->n_in * sizeof(*to->w));
+		return NMHAL_OK;
+	}
 	status = block->dev->ops.read_weights(block->dev->self, &region, codes, block->outs, deadline_ns);
 	for (uint32_t i = 0; !status && i < block->ins; i++)
 		for (uint32_t o = 0; o < block->outs; o++)
@@ -393,14 +394,8 @@ static int read_back(struct nmhal_array *array, struct target *to, int32_t timeo
 			to->stride, array->n_in);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		memset(to->w + o * to->stride, 0, array->n_in * sizeof(*to->w));
-	if (array->held && array->blocks[0].programmed) {
-		for (uint32_t o = 0; o < array->n_out; o++)
-			memcpy(to->w + o * to->stride, array->held + (size_t)o * array->n_in,
-				array->n_in * sizeof(*to->w));
-		return NMHAL_OK;
-	}
 	status = each_block(array, timeout_ms, "array read", read_block, to);
-	for (uint32_t o = 0; !status && o < array->n_out; o++)
+	for (uint32_t o = 0; !status && o < array->n_out && !array->held; o++)
 		for (uint32_t i = 0; i < array->n_in; i++)
 			to->w[o * to->stride + i] *= array->scale[o];
 	return status;

@@ -94,7 +94,11 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_array_program(nmhal_array *array, const flo
  * @return STATE  nothing was programmed yet, or it is no longer resident
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, int32_t timeout_ms);
-/** The weights that the devices hold, read back and scaled, into w[n_out][w_stride]. STATE before there are any. */
+/**
+ * The weights that the devices hold, read back and scaled, into w[n_out][w_stride], undefined on failure. With SHARE or
+ * PASSES what others took away is programmed again first.
+ * @return STATE  nothing was programmed yet, or it is no longer resident
+ */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_read(nmhal_array *array, float *w, size_t w_stride, int32_t timeout_ms);
 
 /** Counters of an array since it was made. */

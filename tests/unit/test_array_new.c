@@ -48,7 +48,7 @@ END_TEST
 
 START_TEST(passes_use_a_tile_in_turn)
 {
-	float w[20 * 9], x[2 * 9], y[2 * 20];
+	float w[20 * 9], read[20 * 9], x[2 * 9], y[2 * 20];
 	struct board board;
 	nmhal_array *array;
 
@@ -62,6 +62,9 @@ START_TEST(passes_use_a_tile_in_turn)
 	}
 	ck_assert_uint_eq(stats_of(array).swaps, 4 + 6);
 	ck_assert_uint_eq(stats_of(array).hits, 0);
+	/* Each part is brought back to be read. */
+	assert_ok(nmhal_array_read(array, read, 0, 0));
+	ck_assert_mem_eq(read, w, sizeof(w));
 	nmhal_array_free(array);
 	board_close(&board);
 }
@@ -69,7 +72,7 @@ END_TEST
 
 START_TEST(sharing_swaps)
 {
-	float w[2][8 * 8], x[8], y[8];
+	float w[2][8 * 8], read[8 * 8], x[8], y[8];
 	struct board board;
 	nmhal_array *arrays[2];
 
@@ -87,11 +90,15 @@ START_TEST(sharing_swaps)
 	}
 	ck_assert_uint_eq(stats_of(arrays[0]).swaps, 2);
 	ck_assert_uint_eq(stats_of(arrays[1]).swaps, 3);
+	for (int a = 0; a < 2; a++) {
+		assert_ok(nmhal_array_read(arrays[a], read, 0, 0));
+		ck_assert_mem_eq(read, w[a], sizeof(read));
+	}
 	/* The other one's parts are not looked at after it is gone. */
 	nmhal_array_free(arrays[1]);
 	assert_ok(multiply(arrays[0], NULL, x, 1, y, 0));
 	expect_product(w[0], x, y, 8, 8, 1);
-	ck_assert_uint_eq(stats_of(arrays[0]).swaps, 2);
+	ck_assert_uint_eq(stats_of(arrays[0]).swaps, 3);
 	nmhal_array_free(arrays[0]);
 	board_close(&board);
 }

@@ -86,12 +86,14 @@ START_TEST(direct_programming_is_noticed)
 		.codes = &code,
 		.code_type = NMHAL_CODE_I16};
 	struct bed bed;
+	float read[6 * 5];
 
 	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, 0);
 	assert_ok(bed_multiply(&bed, bed.w));
 	assert_ok(bed_multiply(&bed, NULL));
 	assert_ok(nmhal_program_weights(bed.board.dev, &direct, NULL));
 	assert_fails(NMHAL_E_STATE, "does not hold the array's weights", bed_multiply(&bed, NULL));
+	assert_fails(NMHAL_E_STATE, "array read: core 0 does not hold", nmhal_array_read(bed.array, read, 0, 0));
 	assert_ok(bed_multiply(&bed, bed.w));
 	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
 	assert_ok(bed_multiply(&bed, NULL));
