@@ -6,7 +6,7 @@
 #include "hal/hal.h"
 
 #define NM_ARRAY_MAX_WEIGHTS (1u << 28)
-#define NM_ARRAY_MAX_CODE    (1 << 21) /* what rounding can do, and float holds exactly */
+#define NM_ARRAY_MAX_CODE    ((1 << 21) - 1) /* rounding can do twice that and one more, and float holds it exactly */
 
 /* The part of the matrix that sits on one tile. Its codes are [ins][outs], as the device has them. */
 struct nm_block {

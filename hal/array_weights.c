@@ -189,54 +189,86 @@ static int must_be_resident(struct nmhal_array *array, struct nm_block *block, v
 struct deltas {
 	const float *dw;
 	size_t stride;
+	int32_t *codes; /* room for those of a block */
 };
 
-/* Deltas of a block's codes, [ins][outs], so that no sum leaves the range. */
-static void block_deltas(
-	struct nmhal_array *array, const struct nm_block *block, const struct deltas *from, int16_t *out)
+/* Rounds deltas of an output to steps, into line. The widest takes any code out of the range. */
+static void round_deltas(struct nmhal_array *array, const float *dw, uint32_t count, uint32_t out)
+{
+	nm_array_quantise(dw, count, array->scale[out], 2 * array->q_max + 1, array->line);
+}
+
+static int32_t sum_codes(struct nmhal_array *array, int64_t was, int32_t delta)
+{
+	const int64_t sum = was + delta;
+	const int64_t code = sum > array->q_max ? array->q_max : sum < -array->q_max ? -array->q_max : sum;
+
+	array->stats.clipped_weights += code != sum;
+	return (int32_t)code;
+}
+
+/* Adds to a block's codes; what is left of the deltas inside the range is in from->codes, [ins][outs]. */
+static void sum_block(struct nmhal_array *array, struct nm_block *block, const struct deltas *from)
 {
 	for (uint32_t o = 0; o < block->outs; o++) {
-		const float *dw = from->dw + (block->out + o) * from->stride + block->in;
+		const uint32_t out = block->out + o;
 
-		nm_array_quantise(dw, block->ins, array->scale[block->out + o], array->q_max, array->line);
+		round_deltas(array, from->dw + out * from->stride + block->in, block->ins, out);
 		for (uint32_t i = 0; i < block->ins; i++) {
 			const size_t at = (size_t)i * block->outs + o;
-			const int32_t sum = block->codes[at] + array->line[i];
-			const int32_t code = sum > array->q_max	   ? array->q_max
-					     : sum < -array->q_max ? -array->q_max
-								   : sum;
+			const int32_t sum = sum_codes(array, block->codes[at], array->line[i]);
 
-			array->stats.clipped_weights += code != sum;
-			out[at] = (int16_t)(code - block->codes[at]);
+			from->codes[at] = sum - block->codes[at];
+			block->codes[at] = (int16_t)sum;
 		}
 	}
 }
 
-/* One slice: the device itself adds, if it can. */
-static int add_block(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+/* The device itself adds, if it can and the tile still holds what the block held. */
+static int add_codes(struct nmhal_array *array, struct nm_block *block, const int32_t *deltas, int64_t deadline_ns)
 {
-	const size_t cells = (size_t)block->ins * block->outs;
-	struct nmhal_program_report report = {0};
-	int16_t *deltas = malloc(cells * sizeof(*deltas));
-	struct nmhal_program program = {.struct_size = sizeof(program),
+	const struct nmhal_program program = {.struct_size = sizeof(program),
 		.region = {.core = block->core, .rows = block->ins, .cols = block->outs},
 		.codes = deltas,
-		.code_type = NMHAL_CODE_I16};
+		.code_type = NMHAL_CODE_I32};
+	const bool resident = nm_array_is_resident(block);
+	struct nmhal_program_report report = {0};
 	int status;
 
-	if (!deltas)
-		return nm_no_memory(block->dev->uri, "array update");
-	block_deltas(array, block, arg, deltas);
 	block->seen = 0;
+	if (!resident || !block->dev->ops.add_cells)
+		return nm_array_settle(array, block, 0, deadline_ns);
 	status = nm_update_locked(block->dev, &program, &report, deadline_ns);
 	array->stats.writes += report.cells_written != 0;
 	array->stats.cells += report.cells_written;
-	if (!status) {
-		for (size_t i = 0; i < cells; i++)
-			block->codes[i] = (int16_t)(block->codes[i] + deltas[i]);
+	if (!status)
 		block->seen = block->dev->shadow.tiles[block->core].changes;
+	return status;
+}
+
+/* One slice. After a failure the other blocks still get their sums, but no longer on the device. */
+static int add_blocks(struct nmhal_array *array, struct deltas *from, int32_t timeout_ms)
+{
+	const char *what = "array update";
+	int status = NMHAL_OK;
+
+	/* The first block is the largest. */
+	from->codes = malloc((size_t)array->blocks[0].ins * array->blocks[0].outs * sizeof(*from->codes));
+	if (!from->codes)
+		return nm_no_memory(array->devs[0]->uri, what);
+	for (size_t i = 0; i < array->block_count; i++) {
+		struct nm_block *block = &array->blocks[i];
+		int64_t deadline_ns;
+
+		sum_block(array, block, from);
+		if (!status)
+			status = nm_device_enter(block->dev, timeout_ms, what, &deadline_ns);
+		if (!status)
+			status = nm_device_leave(block->dev, add_codes(array, block, from->codes, deadline_ns));
+		if (status)
+			block->seen = 0;
 	}
-	free(deltas);
+	free(from->codes);
 	return status;
 }
 
@@ -246,14 +278,9 @@ static int add_slices(struct nmhal_array *array, const struct deltas *from, int3
 	uint32_t flags = 0;
 
 	for (uint32_t o = 0; o < array->n_out; o++) {
-		nm_array_quantise(from->dw + o * from->stride, array->n_in, array->scale[o], array->q_max, array->line);
-		for (uint32_t i = 0; i < array->n_in; i++) {
-			const int64_t sum = whole_code(array, o, i) + array->line[i];
-			const int64_t q = sum > array->q_max ? array->q_max : sum < -array->q_max ? -array->q_max : sum;
-
-			array->stats.clipped_weights += q != sum;
-			array->line[i] = (int32_t)q;
-		}
+		round_deltas(array, from->dw + o * from->stride, array->n_in, o);
+		for (uint32_t i = 0; i < array->n_in; i++)
+			array->line[i] = sum_codes(array, whole_code(array, o, i), array->line[i]);
 		put_row(array, o, array->line);
 	}
 	return each_block(array, timeout_ms, "array update", settle, &flags);
@@ -262,15 +289,18 @@ static int add_slices(struct nmhal_array *array, const struct deltas *from, int3
 static int add_floats(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
 {
 	const struct deltas *from = arg;
+	int status = nm_array_bring_back(array, block, "array update", deadline_ns);
 
-	return nm_array_float_add(array, block, from->dw, from->stride, deadline_ns);
+	return status ? status : nm_array_float_add(array, block, from->dw, from->stride, deadline_ns);
 }
 
 static int update(struct nmhal_array *array, struct deltas *from, int32_t timeout_ms)
 {
+	const bool in_turn = array->flags & (NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES);
 	int status = nm_array_check_matrix(array, from->dw, &from->stride, "array update");
 
-	if (!status)
+	/* Tiles that are used in turn need not hold the weights: the sums are programmed then. */
+	if (!status && !(array->has_w && in_turn))
 		status = each_block(array, timeout_ms, "array update", must_be_resident, NULL);
 	if (status)
 		return status;
@@ -280,9 +310,8 @@ static int update(struct nmhal_array *array, struct deltas *from, int32_t timeou
 		if (array->scale[o] == 0)
 			array->scale[o] = nm_array_scale(
 				nm_array_largest(from->dw + o * from->stride, array->n_in), array->q_max);
-	status = array->slices == 1 ? each_block(array, timeout_ms, "array update", add_block, from)
-				    : add_slices(array, from, timeout_ms);
-	/* What the codes say, also when it broke off: the tile in question is not resident then. */
+	status = array->slices == 1 ? add_blocks(array, from, timeout_ms) : add_slices(array, from, timeout_ms);
+	/* What the codes say, also when it broke off: the tiles in question are not resident then. */
 	for (uint32_t o = 0; o < array->n_out; o++)
 		for (uint32_t i = 0; i < array->n_in; i++)
 			array->w[(size_t)o * array->n_in + i] = (float)whole_code(array, o, i) * array->scale[o];
@@ -291,7 +320,7 @@ static int update(struct nmhal_array *array, struct deltas *from, int32_t timeou
 
 int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, int32_t timeout_ms)
 {
-	struct deltas from = {dw, dw_stride};
+	struct deltas from = {dw, dw_stride, NULL};
 	int status;
 
 	if (!array)

@@ -91,7 +91,10 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_array_program(nmhal_array *array, const flo
 /**
  * Adds dw to the resident weights in steps of their scale, each rounded to the nearest; what is below half a step is
  * lost, sums are clamped to the range and counted. The scale of an output stays, unless all its weights were 0.
- * @return STATE  nothing was programmed yet, or it is no longer resident
+ * With SHARE or PASSES the weights need not be resident: the sums are programmed then.
+ * @return STATE  nothing was programmed yet, or it is no longer resident; nothing was added
+ *         Failures of the devices pass through. The sum is the array's matrix all the same: a product with the weights
+ *         that nmhal_array_quantise() gives, or programming them, brings it onto the tiles that lack it.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, int32_t timeout_ms);
 /**
