@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The weights of an array: from a matrix to the codes of its blocks, programming, adding, reading back. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,10 +67,17 @@ int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *str
 	for (uint32_t o = 0; o < array->n_out; o++) {
 		const float *row = w + o * *stride;
 		const size_t bad = nm_array_not_finite(row, array->n_in);
+		float largest;
 
 		if (bad < array->n_in)
 			return nm_fail(uri, NMHAL_E_INVALID, "%s: W[%u][%zu] is %g, must be finite", what, o, bad,
 				(double)row[bad]);
+		largest = nm_array_largest(row, array->n_in);
+		/* All codes of the output must stand for floats. */
+		if (!array->held && !isfinite(nm_array_scale(largest, array->q_max) * (float)array->q_max))
+			return nm_fail(uri, NMHAL_E_INVALID,
+				"%s: the largest of W[%u] is %g: %d codes up to there leave float's range", what, o,
+				(double)largest, array->q_max);
 	}
 	return NMHAL_OK;
 }

@@ -77,7 +77,7 @@ struct nmhal_product {
 };
 /**
  * Computes a batch of products.
- * @return INVALID  a number that is not finite: the sentence names the place
+ * @return INVALID  a number that is not finite, or too large for a float on the way: the sentence names the place
  *         STATE    w is NULL and the weights are no longer resident; or STRICT and w differs
  *         Failures of the devices pass through; programming that broke off is repeated by the next product.
  */

@@ -447,7 +447,8 @@ int main(void)
 {
 	const TTest *const tests[] = {only_changed_cells_are_written, two_slices_write_what_differs,
 		direct_programming_is_noticed, strict_refuses_another_matrix, updates_add_on_the_device,
-		updates_of_two_slices_carry, updates_cross_the_whole_range, updates_of_16_bits, updates_of_tiles_in_turn,
+		updates_of_two_slices_carry, updates_cross_the_whole_range, updates_of_16_bits,
+		updates_of_tiles_in_turn,
 		failed_updates_are_made_good, failures_are_made_good, quality_of_the_codes, what_codes_stand_for,
 		threads_see_their_own_matrix};
 
