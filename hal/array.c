@@ -91,7 +91,7 @@ static bool is_mine(const struct nmhal_array *array, size_t blocks, const struct
 	return false;
 }
 
-/* Gives block number `index` the first tile that will do: free, or with `used` any that is not this array's yet. */
+/* Gives block number `index` the first tile that will do: free, or with `used` one that other arrays share. */
 static bool place(struct nmhal_array *array, size_t index, bool used)
 {
 	for (size_t d = 0; d < array->dev_count; d++) {
@@ -100,10 +100,13 @@ static bool place(struct nmhal_array *array, size_t index, bool used)
 
 		pthread_mutex_lock(&dev->lock);
 		for (uint32_t core = 0; !found && core < dev->caps.cores; core++) {
-			found = used ? !is_mine(array, index, dev, core) : dev->shadow.tiles[core].users == 0;
+			struct nm_tile *tile = &dev->shadow.tiles[core];
+
+			found = used ? tile->shared && !is_mine(array, index, dev, core) : tile->users == 0;
 			if (!found)
 				continue;
-			dev->shadow.tiles[core].users++;
+			tile->users++;
+			tile->shared = array->flags & NMHAL_ARRAY_SHARE;
 			array->blocks[index].dev = dev;
 			array->blocks[index].core = core;
 		}
@@ -139,8 +142,7 @@ static int place_all(struct nmhal_array *array)
 		else
 			return nm_fail(array->devs[0]->uri, NMHAL_E_LIMIT,
 				"new array of %u x %u weights: needs %zu tiles of %u x %u, %zu are free; free other "
-				"arrays, "
-				"add devices, or allow SHARE or PASSES",
+				"arrays, add devices, or allow SHARE (by the other arrays, too) or PASSES",
 				array->n_out, array->n_in, array->block_count, array->tile_rows, array->tile_cols,
 				tiles);
 	}
@@ -251,8 +253,9 @@ static int fill(struct nmhal_array *array, nmhal_device *const *devs, size_t dev
 		return nm_fail(devs[0]->uri, NMHAL_E_UNSUPPORTED,
 			"new array: two slices of %d bits make codes of %d, above %d", devs[0]->caps.weight_bits,
 			array->q_max, NM_ARRAY_MAX_CODE);
-	if (array->flags & NMHAL_ARRAY_BIT_SERIAL && !(devs[0]->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
-		return nm_unsupported(devs[0], "new array with BIT_SERIAL", "bit-serial inference");
+	for (size_t i = 0; i < dev_count && array->flags & NMHAL_ARRAY_BIT_SERIAL; i++)
+		if (!(devs[i]->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
+			return nm_unsupported(devs[i], "new array with BIT_SERIAL", "bit-serial inference");
 	status = lay_out(array);
 	if (!status && devs[0]->caps.features & NMHAL_CAN_FLOAT)
 		status = make_float(array);

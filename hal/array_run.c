@@ -180,8 +180,9 @@ static int run_block(struct nmhal_array *array, struct nm_block *block, const st
 	if (status)
 		return status;
 	*hit = *hit && nm_array_is_resident(block);
-	status = op->w ? nm_array_settle(array, block, 0, deadline_ns)
-		       : nm_array_bring_back(array, block, "array product with w NULL", deadline_ns);
+	status = op->w && !(array->flags & NMHAL_ARRAY_STRICT)
+			 ? nm_array_settle(array, block, 0, deadline_ns)
+			 : nm_array_bring_back(array, block, "array product", deadline_ns);
 	if (!status)
 		status = array->held ? nm_array_float_multiply(array, block, op, deadline_ns)
 				     : infer(array, block, op, deadline_ns);

@@ -117,6 +117,7 @@ void nm_ring_close(struct nm_ring *ring);
 struct nm_tile {
 	uint64_t changes;   /* of codes or known: counts up from 1 */
 	uint32_t users;     /* parts of arrays that have their place here */
+	bool shared;        /* they may use it in turn with parts of other arrays */
 	const void *holder; /* the part whose codes were brought here last; NULL: none that is still there */
 };
 struct nm_shadow {

@@ -29,9 +29,9 @@ enum nmhal_array_encoding {
 	NMHAL_ARRAY_ONE_SLICE = 0, /**< a weight is one code */
 	NMHAL_ARRAY_TWO_SLICES = 1 /**< a weight is two codes on two tiles: high * (2 * code_max + 1) + low */
 };
-/** Only nmhal_array_program() and nmhal_array_update() change weights; a product with others fails with STATE. */
+/** Only nmhal_array_program() and nmhal_array_update() change weights; a product that would fails with STATE. */
 #define NMHAL_ARRAY_STRICT (1u << 0)
-/** Tiles of other arrays may be used in turn with them; each change of hands programs anew (counted as a swap). */
+/** Tiles may be used in turn with other such arrays; each change of hands programs anew (counted as a swap). */
 #define NMHAL_ARRAY_SHARE (1u << 1)
 /** The matrix may be larger than all tiles: they are programmed several times in a product (counted as swaps). */
 #define NMHAL_ARRAY_PASSES (1u << 2)
@@ -78,7 +78,7 @@ struct nmhal_product {
 /**
  * Computes a batch of products.
  * @return INVALID  a number that is not finite, or too large for a float on the way: the sentence names the place
- *         STATE    w is NULL and the weights are no longer resident; or STRICT and w differs
+ *         STATE    w is NULL or the array STRICT, and the weights are no longer resident; or STRICT and w differs
  *         Failures of the devices pass through; programming that broke off is repeated by the next product.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_matmul(nmhal_array *array, const struct nmhal_product *op);

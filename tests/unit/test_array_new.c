@@ -104,6 +104,33 @@ START_TEST(sharing_swaps)
 }
 END_TEST
 
+/* A tile of an array without SHARE is its own. */
+START_TEST(only_sharers_share)
+{
+	const struct nmhal_array_options share = {sizeof(share), 0, NMHAL_ARRAY_SHARE};
+	struct nmhal_array_place place = {.struct_size = sizeof(place)};
+	struct board board;
+	nmhal_array *own, *sharer, *other, *none;
+
+	open_board(&board, 2, 8, 8);
+	own = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, 0);
+	sharer = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_SHARE);
+	other = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_SHARE);
+	assert_ok(nmhal_array_locate(other, 0, 0, 0, &place));
+	ck_assert_uint_eq(place.core, 1);
+	assert_fails(NMHAL_E_LIMIT, "needs 1 tiles of 8 x 8, 0 are free",
+		nmhal_array_new(&board.dev, 1, 1, 1, NULL, &none));
+	nmhal_array_free(own);
+	nmhal_array_free(sharer);
+	own = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_fails(NMHAL_E_LIMIT, "needs 2 tiles of 8 x 8, 1 are free",
+		nmhal_array_new(&board.dev, 1, 16, 8, &share, &none));
+	nmhal_array_free(own);
+	nmhal_array_free(other);
+	board_close(&board);
+}
+END_TEST
+
 START_TEST(what_is_refused)
 {
 	struct nmhal_array_options options = NMHAL_ARRAY_OPTIONS_INIT;
@@ -140,7 +167,9 @@ END_TEST
 
 START_TEST(boards_that_cannot)
 {
-	struct board board;
+	const struct nmhal_array_options bit_serial = {sizeof(bit_serial), 0, NMHAL_ARRAY_BIT_SERIAL};
+	struct board board, other;
+	nmhal_device *devs[2];
 	nmhal_array *array;
 
 	fake_init(&board.fake, 1, 8, 8);
@@ -159,6 +188,19 @@ START_TEST(boards_that_cannot)
 	board_open(&board);
 	assert_fails(NMHAL_E_UNSUPPORTED, "both need signs", nmhal_array_new(&board.dev, 1, 1, 1, NULL, &array));
 	board_close(&board);
+	/* Each of several devices is asked. */
+	open_board(&board, 1, 8, 8);
+	fake_init(&other.fake, 1, 8, 8);
+	other.fake.caps.output_min = INT32_MIN;
+	other.fake.caps.output_max = INT32_MAX;
+	other.fake.caps.output_lsb = 1;
+	other.fake.caps.features &= ~NMHAL_CAN_INFER_BIT_SERIAL;
+	board_open(&other);
+	devs[0] = board.dev;
+	devs[1] = other.dev;
+	assert_fails(NMHAL_E_UNSUPPORTED, "bit-serial", nmhal_array_new(devs, 2, 1, 1, &bit_serial, &array));
+	board_close(&board);
+	board_close(&other);
 }
 END_TEST
 
@@ -185,7 +227,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {tiles_are_taken_and_given_back, too_large_takes_nothing,
-		passes_use_a_tile_in_turn, sharing_swaps, what_is_refused, boards_that_cannot, closed_device};
+		passes_use_a_tile_in_turn, sharing_swaps, only_sharers_share, what_is_refused, boards_that_cannot,
+		closed_device};
 
 	return run_tests("array_new", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -104,8 +104,14 @@ END_TEST
 
 START_TEST(strict_refuses_another_matrix)
 {
+	const int16_t code = 3;
+	const struct nmhal_program direct = {.struct_size = sizeof(direct),
+		.region = {.rows = 1, .cols = 1},
+		.codes = &code,
+		.code_type = NMHAL_CODE_I16};
 	struct bed bed;
 	float changed[6 * 5];
+	uint64_t cells;
 
 	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_STRICT);
 	assert_fails(NMHAL_E_STATE, "output 0 of W differs", bed_multiply(&bed, bed.w));
@@ -116,6 +122,15 @@ START_TEST(strict_refuses_another_matrix)
 	assert_fails(NMHAL_E_STATE, "output 3 of W differs", bed_multiply(&bed, changed));
 	changed[3 * 5] -= 0.75f; /* the same codes */
 	assert_ok(bed_multiply(&bed, changed));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	/* What somebody else wrote is not put right by a product. */
+	assert_ok(nmhal_program_weights(bed.board.dev, &direct, NULL));
+	cells = stats_of(bed.array).cells;
+	assert_fails(NMHAL_E_STATE, "does not hold", bed_multiply(&bed, bed.w));
+	assert_fails(NMHAL_E_STATE, "does not hold", bed_multiply(&bed, NULL));
+	ck_assert_uint_eq(stats_of(bed.array).cells, cells);
+	assert_ok(nmhal_array_program(bed.array, bed.w, 0, 0, 0));
+	assert_ok(bed_multiply(&bed, bed.w));
 	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
 	bed_close(&bed);
 }
