@@ -360,13 +360,13 @@ struct sums {
 	uint32_t alive;
 };
 
-static void judge_row(struct nmhal_array *array, const float *w, struct sums *sums, struct nmhal_array_quality *quality)
+/* Against the codes in line. */
+static void judge_row(struct nmhal_array *array, const float *w, float scale, struct sums *sums,
+	struct nmhal_array_quality *quality)
 {
-	const float scale = nm_array_scale(nm_array_largest(w, array->n_in), array->q_max);
 	int32_t largest = 0;
 	uint32_t at_rail = 0;
 
-	nm_array_quantise(w, array->n_in, scale, array->q_max, array->line);
 	for (uint32_t i = 0; i < array->n_in; i++) {
 		const int32_t size = array->line[i] < 0 ? -array->line[i] : array->line[i];
 		const double error = (double)w[i] - (double)array->line[i] * (double)scale;
@@ -386,6 +386,7 @@ int nmhal_array_get_quality(nmhal_array *array, const float *w, size_t w_stride,
 {
 	struct nmhal_array_quality found = {0};
 	struct sums sums = {0};
+	bool own;
 	int status;
 
 	if (!array)
@@ -397,8 +398,12 @@ int nmhal_array_get_quality(nmhal_array *array, const float *w, size_t w_stride,
 	status = nm_array_check_matrix(array, w, &w_stride, "array quality");
 	if (!status && array->held)
 		status = nm_unsupported(array->devs[0], "array quality", "codes");
-	for (uint32_t o = 0; !status && o < array->n_out; o++)
-		judge_row(array, w + o * w_stride, &sums, &found);
+	own = !status && nm_array_has_codes_of(array, w, w_stride);
+	for (uint32_t o = 0; !status && o < array->n_out; o++) {
+		const float *row = w + o * w_stride;
+
+		judge_row(array, row, nm_array_row_codes(array, own ? NULL : row, o), &sums, &found);
+	}
 	pthread_mutex_unlock(&array->lock);
 	if (status)
 		return status;

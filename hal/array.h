@@ -79,6 +79,10 @@ size_t nm_avx2_decode(float *y, const int8_t *codes, size_t count, const float *
 int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *stride, const char *what);
 /* Makes codes of w, unless it is what they were made of. INVALID: not finite; keep: STATE when a code would change. */
 int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool keep, const char *what);
+/* Was w programmed or left by an update? Then it keeps the codes that it has: an update leaves the scales alone. */
+bool nm_array_has_codes_of(const struct nmhal_array *array, const float *w, size_t stride);
+/* Codes of an output into line, and what a step of them is worth: those of a row, or (NULL) those of the array. */
+float nm_array_row_codes(struct nmhal_array *array, const float *row, uint32_t out);
 /* The block of a slice that W[out][in] sits in. */
 struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice);
 

@@ -82,12 +82,12 @@ int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *str
 	return NMHAL_OK;
 }
 
-static bool same_matrix(const struct nmhal_array *array, const float *w, size_t stride)
+bool nm_array_has_codes_of(const struct nmhal_array *array, const float *w, size_t stride)
 {
-	for (uint32_t o = 0; o < array->n_out; o++)
+	for (uint32_t o = 0; o < array->n_out && array->has_w; o++)
 		if (memcmp(w + o * stride, array->w + (size_t)o * array->n_in, array->n_in * sizeof(*w)) != 0)
 			return false;
-	return true;
+	return array->has_w;
 }
 
 static float row_codes(struct nmhal_array *array, const float *row)
@@ -114,7 +114,7 @@ int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool
 {
 	int status;
 
-	if (array->has_w && same_matrix(array, w, stride))
+	if (nm_array_has_codes_of(array, w, stride))
 		return NMHAL_OK;
 	status = nm_array_check_matrix(array, w, &stride, what);
 	if (status)
@@ -341,29 +341,30 @@ int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, in
 
 /* ---- what codes stand for ---------------------------------------------------------------------------------------- */
 
-static void quantise_row(struct nmhal_array *array, const float *w, uint32_t o, float *quantised, float *scale)
+float nm_array_row_codes(struct nmhal_array *array, const float *row, uint32_t out)
 {
-	const float step = array->held ? 1 : row_codes(array, w);
-
-	for (uint32_t i = 0; quantised && i < array->n_in; i++)
-		quantised[i] = array->held ? w[i] : (float)array->line[i] * step;
-	if (scale)
-		scale[o] = step;
+	if (row)
+		return row_codes(array, row);
+	for (uint32_t i = 0; i < array->n_in; i++)
+		array->line[i] = (int32_t)whole_code(array, out, i);
+	return array->scale[out];
 }
 
-/* Codes that an update left may be worth less than what their own largest would be given: they keep their scale. */
-static void resident_row(const struct nmhal_array *array, uint32_t o, float *quantised, float *scale)
+static void quantise_row(struct nmhal_array *array, const float *row, uint32_t out, float *quantised, float *scale)
 {
+	const float *kept = row ? row : array->w + (size_t)out * array->n_in;
+	const float step = array->held ? 1 : nm_array_row_codes(array, row, out);
+
 	for (uint32_t i = 0; quantised && i < array->n_in; i++)
-		quantised[i] = array->held ? array->w[(size_t)o * array->n_in + i]
-					   : (float)whole_code(array, o, i) * array->scale[o];
+		quantised[i] = array->held ? kept[i] : (float)array->line[i] * step;
 	if (scale)
-		scale[o] = array->held ? 1 : array->scale[o];
+		scale[out] = step;
 }
 
 int nmhal_array_quantise(nmhal_array *array, const float *w, size_t w_stride, float *quantised, float *scale)
 {
 	int status = NMHAL_OK;
+	bool own;
 
 	if (!array)
 		return nm_fail(NULL, NMHAL_E_INVALID, "array quantise: array is NULL");
@@ -376,14 +377,10 @@ int nmhal_array_quantise(nmhal_array *array, const float *w, size_t w_stride, fl
 	if (!status && w_stride < array->n_in)
 		status = nm_fail(array->devs[0]->uri, NMHAL_E_INVALID, "array quantise: stride is %zu: at least %u",
 			w_stride, array->n_in);
-	for (uint32_t o = 0; !status && o < array->n_out; o++) {
-		float *row = quantised ? quantised + o * w_stride : NULL;
-
-		if (w)
-			quantise_row(array, w + o * w_stride, o, row, scale);
-		else
-			resident_row(array, o, row, scale);
-	}
+	own = !status && (!w || nm_array_has_codes_of(array, w, w_stride));
+	for (uint32_t o = 0; !status && o < array->n_out; o++)
+		quantise_row(
+			array, own ? NULL : w + o * w_stride, o, quantised ? quantised + o * w_stride : NULL, scale);
 	pthread_mutex_unlock(&array->lock);
 	return status;
 }

@@ -353,6 +353,7 @@ START_TEST(what_codes_stand_for)
 {
 	const float w[2][3] = {{7, 3.4f, -0.2f}, {0, 0, 0}}, dw[2][3] = {{-3, 0, 0}, {0, 0, 0}}, x[3] = {1, 1, 1};
 	const float expected[2][3] = {{7, 3, 0}, {0, 0, 0}}, updated[2][3] = {{4, 3, 0}, {0, 0, 0}};
+	struct nmhal_array_quality quality = {.struct_size = sizeof(quality)};
 	float quantised[2][3], scale[2], y[2];
 	struct board board;
 	nmhal_array *array;
@@ -374,6 +375,13 @@ START_TEST(what_codes_stand_for)
 	assert_ok(nmhal_array_quantise(array, NULL, 0, &quantised[0][0], scale));
 	ck_assert_mem_eq(quantised, updated, sizeof(quantised));
 	ck_assert_float_eq(scale[0], 1);
+	/* As a product with that matrix: it keeps codes and scale, though 4 / 7 would do. */
+	assert_ok(nmhal_array_quantise(array, &updated[0][0], 0, &quantised[0][0], scale));
+	ck_assert_mem_eq(quantised, updated, sizeof(quantised));
+	ck_assert_float_eq(scale[0], 1);
+	assert_ok(nmhal_array_get_quality(array, &updated[0][0], 0, &quality));
+	ck_assert_double_eq(quality.snr_db, HUGE_VAL);
+	ck_assert_double_eq_tol(quality.range_use, 4.0 / 7, 1e-12);
 	assert_ok(nmhal_array_quantise(array, NULL, 0, NULL, NULL));
 	assert_fails(NMHAL_E_INVALID, "stride", nmhal_array_quantise(array, NULL, 2, &quantised[0][0], NULL));
 	assert_fails(NMHAL_E_INVALID, "array is NULL", nmhal_array_quantise(NULL, NULL, 0, NULL, NULL));
