@@ -334,25 +334,6 @@ int nmhal_array_get_stats(nmhal_array *array, struct nmhal_array_stats *stats)
 	return status;
 }
 
-int nmhal_array_locate(nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice, struct nmhal_array_place *place)
-{
-	struct nmhal_array_place found = {0};
-	const struct nm_block *block;
-
-	if (!array)
-		return nm_fail(NULL, NMHAL_E_INVALID, "array locate: array is NULL");
-	if (out >= array->n_out || in >= array->n_in || slice >= array->slices)
-		return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
-			"array locate W[%u][%u], slice %u: the array has %u x %u weights, %u slice(s)", out, in, slice,
-			array->n_out, array->n_in, array->slices);
-	block = nm_array_block(array, out, in, slice);
-	found.dev = block->dev;
-	found.core = block->core;
-	found.row = in - block->in;
-	found.col = out - block->out;
-	return nm_copy_out(place, sizeof(*place), sizeof(*place), &found, "struct nmhal_array_place");
-}
-
 /* ---- quality ----------------------------------------------------------------------------------------------------- */
 
 struct sums {

@@ -83,6 +83,9 @@ int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool
 bool nm_array_has_codes_of(const struct nmhal_array *array, const float *w, size_t stride);
 /* Codes of an output into line, and what a step of them is worth: those of a row, or (NULL) those of the array. */
 float nm_array_row_codes(struct nmhal_array *array, const float *row, uint32_t out);
+/* Each block in turn, its device locked, until one fails. */
+typedef int (*nm_array_block_fn)(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns);
+int nm_array_each_block(struct nmhal_array *array, int32_t timeout_ms, const char *what, nm_array_block_fn fn, void *arg);
 /* The block of a slice that W[out][in] sits in. */
 struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice);
 

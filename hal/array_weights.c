@@ -145,9 +145,8 @@ int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool
 
 /* ---- each block on its device ------------------------------------------------------------------------------------ */
 
-typedef int (*block_fn)(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns);
-
-static int each_block(struct nmhal_array *array, int32_t timeout_ms, const char *what, block_fn fn, void *arg)
+int nm_array_each_block(
+	struct nmhal_array *array, int32_t timeout_ms, const char *what, nm_array_block_fn fn, void *arg)
 {
 	int status = NMHAL_OK;
 
@@ -181,7 +180,7 @@ int nmhal_array_program(nmhal_array *array, const float *w, size_t w_stride, uin
 	if (!status)
 		status = nm_array_take(array, w, w_stride, false, "array program");
 	if (!status)
-		status = each_block(array, timeout_ms, "array program", settle, &flags);
+		status = nm_array_each_block(array, timeout_ms, "array program", settle, &flags);
 	pthread_mutex_unlock(&array->lock);
 	return status;
 }
@@ -291,7 +290,7 @@ static int add_slices(struct nmhal_array *array, const struct deltas *from, int3
 			array->line[i] = sum_codes(array, whole_code(array, o, i), array->line[i]);
 		put_row(array, o, array->line);
 	}
-	return each_block(array, timeout_ms, "array update", settle, &flags);
+	return nm_array_each_block(array, timeout_ms, "array update", settle, &flags);
 }
 
 static int add_floats(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
@@ -309,11 +308,11 @@ static int update(struct nmhal_array *array, struct deltas *from, int32_t timeou
 
 	/* Tiles that are used in turn need not hold the weights: the sums are programmed then. */
 	if (!status && !(array->has_w && in_turn))
-		status = each_block(array, timeout_ms, "array update", must_be_resident, NULL);
+		status = nm_array_each_block(array, timeout_ms, "array update", must_be_resident, NULL);
 	if (status)
 		return status;
 	if (array->held)
-		return each_block(array, timeout_ms, "array update", add_floats, from);
+		return nm_array_each_block(array, timeout_ms, "array update", add_floats, from);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		if (array->scale[o] == 0)
 			array->scale[o] = nm_array_scale(
@@ -428,7 +427,7 @@ static int read_back(struct nmhal_array *array, struct target *to, int32_t timeo
 			to->stride, array->n_in);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		memset(to->w + o * to->stride, 0, array->n_in * sizeof(*to->w));
-	status = each_block(array, timeout_ms, "array read", read_block, to);
+	status = nm_array_each_block(array, timeout_ms, "array read", read_block, to);
 	for (uint32_t o = 0; !status && o < array->n_out && !array->held; o++)
 		for (uint32_t i = 0; i < array->n_in; i++)
 			to->w[o * to->stride + i] *= array->scale[o];

@@ -143,6 +143,8 @@ void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region
 /* ---- inference.c ------------------------------------------------------------------------------------------------- */
 /* nmhal_run_inference() with the lock held; fills in what op leaves to defaults. */
 int nm_infer_locked(struct nmhal_device *dev, struct nmhal_inference *op, int64_t deadline_ns);
+/* analog.c; fills defaults into op. */
+int nm_read_conductance_locked(struct nmhal_device *dev, struct nmhal_conductance_read *op, int64_t deadline_ns);
 
 /* ---- state.c: `state=FILE` --------------------------------------------------------------------------------------- */
 struct nm_state; /* lock and path */

@@ -149,6 +149,16 @@ struct nmhal_array_place {
 };
 /** Place of W[out][in]; slice: 0, or 1 for the low one of NMHAL_ARRAY_TWO_SLICES. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_locate(nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice, struct nmhal_array_place *place);
+/**
+ * Writes the map of all weights to a file, which it replaces at once, as CSV: `out,in,slice,device,core,row,col,code,
+ * plus_ps,minus_ps`; a line for each slice of a weight, tile by tile, row by row. device: the URI, between quotation
+ * marks. code: what the array wants there. plus_ps, minus_ps: conductances of the pair of cells in pS, read now at read
+ * level; empty on a device without NMHAL_CAN_CELLS. With SHARE or PASSES what others took away is programmed first.
+ * @return STATE        nothing was programmed yet, or it is no longer resident
+ *         UNSUPPORTED  a device of real numbers
+ *         IO, ACCESS   the file cannot be written
+ */
+NMHAL_API NMHAL_MUST_CHECK int nmhal_array_export_csv(nmhal_array *array, const char *path, int32_t timeout_ms);
 
 #ifdef __cplusplus
 }

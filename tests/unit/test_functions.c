@@ -251,6 +251,7 @@ START_TEST(what_such_a_device_cannot)
 	bed_open(&bed, &mine, "mine:", 0);
 	assert_fails(NMHAL_E_UNSUPPORTED, "transposed", multiply(bed.array, w, x, 1, y, NMHAL_PRODUCT_TRANSPOSED));
 	assert_fails(NMHAL_E_UNSUPPORTED, "codes", nmhal_array_get_quality(bed.array, w, 0, &quality));
+	assert_fails(NMHAL_E_UNSUPPORTED, "codes", nmhal_array_export_csv(bed.array, "map.csv", 0));
 	assert_fails(
 		NMHAL_E_UNSUPPORTED, "real numbers", nmhal_read_weights(bed.dev, NULL, codes, 0, NMHAL_CODE_I16, 0));
 	assert_fails(NMHAL_E_LIMIT, "0 are free", nmhal_array_new(&bed.dev, 1, 2, 3, NULL, &other));
