@@ -342,8 +342,8 @@ struct sums {
 };
 
 /* Against the codes in line. */
-static void judge_row(struct nmhal_array *array, const float *w, float scale, struct sums *sums,
-	struct nmhal_array_quality *quality)
+static void judge_row(
+	struct nmhal_array *array, const float *w, float scale, struct sums *sums, struct nmhal_array_quality *quality)
 {
 	int32_t largest = 0;
 	uint32_t at_rail = 0;

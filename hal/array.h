@@ -47,7 +47,7 @@ struct nmhal_array {
 };
 
 /* ---- array_codes.c ----------------------------------------------------------------------------------------------- */
-/* Smallest 2^(k/8) that is at least max / q_max, as a float; 0 for 0. */
+/* Smallest 2^(k/8) of which q_max steps reach max, as floats; 0 for 0. */
 float nm_array_scale(float max, int32_t q_max);
 /* Index of the first number that is not finite, or count. */
 size_t nm_array_not_finite(const float *v, size_t count);

@@ -70,8 +70,8 @@ START_TEST(each_weight_with_its_cells)
 	ck_assert_uint_eq(folder_count(&bed.folder), 0);
 	assert_ok(nmhal_array_program(bed.array, &w[0][0], 0, 0, 0));
 	assert_ok(nmhal_array_export_csv(bed.array, bed.path, 0));
-	ck_assert_str_eq(line_of(&bed, 0, line, sizeof(line)),
-		"out,in,slice,device,core,row,col,code,plus_ps,minus_ps");
+	ck_assert_str_eq(
+		line_of(&bed, 0, line, sizeof(line)), "out,in,slice,device,core,row,col,code,plus_ps,minus_ps");
 	/* Row by row of a tile; the fake conducts 1000 row + 10 column + side. */
 	expect_line(&bed, 1, "0,0,0,", ",0,0,0,7,0,1");
 	expect_line(&bed, 2, "1,0,0,", ",0,0,1,1,10,11");
