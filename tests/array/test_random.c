@@ -18,6 +18,7 @@
 
 #define ARRAYS	   3u
 #define STEPS	   40u
+#define THREADS	   3u
 #define MAX_BATCH  3u
 #define MAX_STRIDE (MODEL_SIDE + 3u)
 #define OK(call)   ck_assert_msg((call) == NMHAL_OK, "seed %u: %s: %s", at->seed, #call, nmhal_last_error())
@@ -43,7 +44,8 @@ struct at {
 	nmhal_device *devs[2];
 	uint32_t dev_count;
 	struct nmhal_device_caps caps;
-	bool alone; /* are there no calls past the arrays? */
+	uint32_t also; /* flags of all arrays */
+	bool alone;    /* are there no calls past the arrays? */
 	struct one ones[ARRAYS];
 };
 
@@ -287,7 +289,7 @@ static void make(struct at *at, struct one *one)
 	int status;
 
 	options.encoding = one_in(at, 3) ? NMHAL_ARRAY_TWO_SLICES : NMHAL_ARRAY_ONE_SLICE;
-	options.flags = flags[next(at, 4)] | flags[next(at, 4)];
+	options.flags = at->also | flags[next(at, 4)] | flags[next(at, 4)];
 	status = nmhal_array_new(at->devs, at->dev_count, n_out, n_in, &options, &one->array);
 	if (status == NMHAL_E_LIMIT) { /* then as it always can be made */
 		options.flags |= NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES;
@@ -321,12 +323,8 @@ static void step(struct at *at)
 	}
 }
 
-START_TEST(random_calls)
+static void open_boards(struct at *at, unsigned seed)
 {
-	const unsigned seed = first_seed + (unsigned)_i;
-	struct at *at = calloc(1, sizeof(*at));
-
-	ck_assert_ptr_nonnull(at);
 	at->seed = seed;
 	at->random = seed;
 	(void)next(at, 2);
@@ -337,16 +335,60 @@ START_TEST(random_calls)
 		OK(nmhal_device_open(at->ctx, boards[seed % (sizeof(boards) / sizeof(*boards))], NULL, &at->devs[d]));
 	at->caps.struct_size = sizeof(at->caps);
 	OK(nmhal_device_caps(at->devs[0], &at->caps));
+}
+
+static void close_boards(struct at *at)
+{
+	for (uint32_t d = 0; d < at->dev_count; d++)
+		nmhal_device_unref(at->devs[d]);
+	nmhal_context_unref(at->ctx);
+}
+
+static void *run(void *arg)
+{
+	struct at *at = arg;
+
 	for (at->step = 0; at->step < STEPS; at->step++) {
 		at->which = next(at, ARRAYS);
 		step(at);
 	}
 	for (unsigned a = 0; a < ARRAYS; a++)
 		nmhal_array_free(at->ones[a].array);
-	for (uint32_t d = 0; d < at->dev_count; d++)
-		nmhal_device_unref(at->devs[d]);
-	nmhal_context_unref(at->ctx);
+	return NULL;
+}
+
+START_TEST(random_calls)
+{
+	struct at *at = calloc(1, sizeof(*at));
+
+	ck_assert_ptr_nonnull(at);
+	open_boards(at, first_seed + (unsigned)_i);
+	run(at);
+	close_boards(at);
 	free(at);
+}
+END_TEST
+
+/* Each with arrays of its own, that share the tiles with all others. */
+START_TEST(random_calls_of_threads)
+{
+	struct at *ats = calloc(THREADS, sizeof(*ats)), *at = ats;
+	pthread_t threads[THREADS];
+
+	ck_assert_ptr_nonnull(ats);
+	open_boards(at, first_seed + (unsigned)_i);
+	at->also = NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES;
+	for (unsigned t = 0; t < THREADS; t++) {
+		ats[t] = ats[0];
+		ats[t].random += t;
+		ats[t].alone = false;
+	}
+	for (unsigned t = 0; t < THREADS; t++)
+		ck_assert_int_eq(pthread_create(&threads[t], NULL, run, &ats[t]), 0);
+	for (unsigned t = 0; t < THREADS; t++)
+		ck_assert_int_eq(pthread_join(threads[t], NULL), 0);
+	close_boards(at);
+	free(ats);
 }
 END_TEST
 
@@ -363,6 +405,7 @@ int main(int argc, char **argv)
 		first_seed = (unsigned)strtoul(argv[2], NULL, 0);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, random_calls, 0, (int)case_count);
+	tcase_add_loop_test(tcase, random_calls_of_threads, 0, (int)(case_count + 5) / 6);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
