@@ -113,7 +113,7 @@ int nmhal_cell_ramp(nmhal_device *dev, const struct nmhal_cell_ramp *op, struct 
 	return status || !result ? status : nm_copy_out(result, sizeof ours, sizeof ours, &ours, name);
 }
 
-static int read_conductance(struct nmhal_device *dev, struct nmhal_conductance_read *op, int64_t deadline_ns)
+int nm_read_conductance_locked(struct nmhal_device *dev, struct nmhal_conductance_read *op, int64_t deadline_ns)
 {
 	const char *what = "read conductance";
 	int status;
@@ -150,7 +150,7 @@ int nmhal_read_conductance(nmhal_device *dev, const struct nmhal_conductance_rea
 		status = nm_device_enter(dev, known.timeout_ms, "read conductance", &deadline_ns);
 	if (status)
 		return status;
-	return nm_device_leave(dev, read_conductance(dev, &known, deadline_ns));
+	return nm_device_leave(dev, nm_read_conductance_locked(dev, &known, deadline_ns));
 }
 
 static int check_sweep(struct nmhal_device *dev, const struct nmhal_cell_sweep *op)

@@ -91,7 +91,7 @@ static bool is_mine(const struct nmhal_array *array, size_t blocks, const struct
 	return false;
 }
 
-/* Gives block number `index` the first tile that will do: free, or with `used` any that is not this array's yet. */
+/* Gives block number `index` the first tile that will do: free, or with `used` one that other arrays share. */
 static bool place(struct nmhal_array *array, size_t index, bool used)
 {
 	for (size_t d = 0; d < array->dev_count; d++) {
@@ -100,10 +100,13 @@ static bool place(struct nmhal_array *array, size_t index, bool used)
 
 		pthread_mutex_lock(&dev->lock);
 		for (uint32_t core = 0; !found && core < dev->caps.cores; core++) {
-			found = used ? !is_mine(array, index, dev, core) : dev->shadow.tiles[core].users == 0;
+			struct nm_tile *tile = &dev->shadow.tiles[core];
+
+			found = used ? tile->shared && !is_mine(array, index, dev, core) : tile->users == 0;
 			if (!found)
 				continue;
-			dev->shadow.tiles[core].users++;
+			tile->users++;
+			tile->shared = array->flags & NMHAL_ARRAY_SHARE;
 			array->blocks[index].dev = dev;
 			array->blocks[index].core = core;
 		}
@@ -139,8 +142,7 @@ static int place_all(struct nmhal_array *array)
 		else
 			return nm_fail(array->devs[0]->uri, NMHAL_E_LIMIT,
 				"new array of %u x %u weights: needs %zu tiles of %u x %u, %zu are free; free other "
-				"arrays, "
-				"add devices, or allow SHARE or PASSES",
+				"arrays, add devices, or allow SHARE (by the other arrays, too) or PASSES",
 				array->n_out, array->n_in, array->block_count, array->tile_rows, array->tile_cols,
 				tiles);
 	}
@@ -250,8 +252,9 @@ static int fill(struct nmhal_array *array, nmhal_device *const *devs, size_t dev
 		return nm_fail(devs[0]->uri, NMHAL_E_UNSUPPORTED,
 			"new array: two slices of %d bits make codes of %d, above %d", devs[0]->caps.weight_bits,
 			array->q_max, NM_ARRAY_MAX_CODE);
-	if (array->flags & NMHAL_ARRAY_BIT_SERIAL && !(devs[0]->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
-		return nm_unsupported(devs[0], "new array with BIT_SERIAL", "bit-serial inference");
+	for (size_t i = 0; i < dev_count && array->flags & NMHAL_ARRAY_BIT_SERIAL; i++)
+		if (!(devs[i]->caps.features & NMHAL_CAN_INFER_BIT_SERIAL))
+			return nm_unsupported(devs[i], "new array with BIT_SERIAL", "bit-serial inference");
 	status = lay_out(array);
 	if (!status && devs[0]->caps.features & NMHAL_CAN_FLOAT)
 		status = make_float(array);
@@ -331,25 +334,6 @@ int nmhal_array_get_stats(nmhal_array *array, struct nmhal_array_stats *stats)
 	return status;
 }
 
-int nmhal_array_locate(nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice, struct nmhal_array_place *place)
-{
-	struct nmhal_array_place found = {0};
-	const struct nm_block *block;
-
-	if (!array)
-		return nm_fail(NULL, NMHAL_E_INVALID, "array locate: array is NULL");
-	if (out >= array->n_out || in >= array->n_in || slice >= array->slices)
-		return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
-			"array locate W[%u][%u], slice %u: the array has %u x %u weights, %u slice(s)", out, in, slice,
-			array->n_out, array->n_in, array->slices);
-	block = nm_array_block(array, out, in, slice);
-	found.dev = block->dev;
-	found.core = block->core;
-	found.row = in - block->in;
-	found.col = out - block->out;
-	return nm_copy_out(place, sizeof(*place), sizeof(*place), &found, "struct nmhal_array_place");
-}
-
 /* ---- quality ----------------------------------------------------------------------------------------------------- */
 
 struct sums {
@@ -357,13 +341,13 @@ struct sums {
 	uint32_t alive;
 };
 
-static void judge_row(struct nmhal_array *array, const float *w, struct sums *sums, struct nmhal_array_quality *quality)
+/* Against the codes in line. */
+static void judge_row(
+	struct nmhal_array *array, const float *w, float scale, struct sums *sums, struct nmhal_array_quality *quality)
 {
-	const float scale = nm_array_scale(nm_array_largest(w, array->n_in), array->q_max);
 	int32_t largest = 0;
 	uint32_t at_rail = 0;
 
-	nm_array_quantise(w, array->n_in, scale, array->q_max, array->line);
 	for (uint32_t i = 0; i < array->n_in; i++) {
 		const int32_t size = array->line[i] < 0 ? -array->line[i] : array->line[i];
 		const double error = (double)w[i] - (double)array->line[i] * (double)scale;
@@ -383,6 +367,7 @@ int nmhal_array_get_quality(nmhal_array *array, const float *w, size_t w_stride,
 {
 	struct nmhal_array_quality found = {0};
 	struct sums sums = {0};
+	bool own;
 	int status;
 
 	if (!array)
@@ -394,8 +379,12 @@ int nmhal_array_get_quality(nmhal_array *array, const float *w, size_t w_stride,
 	status = nm_array_check_matrix(array, w, &w_stride, "array quality");
 	if (!status && array->held)
 		status = nm_unsupported(array->devs[0], "array quality", "codes");
-	for (uint32_t o = 0; !status && o < array->n_out; o++)
-		judge_row(array, w + o * w_stride, &sums, &found);
+	own = !status && nm_array_has_codes_of(array, w, w_stride);
+	for (uint32_t o = 0; !status && o < array->n_out; o++) {
+		const float *row = w + o * w_stride;
+
+		judge_row(array, row, nm_array_row_codes(array, own ? NULL : row, o), &sums, &found);
+	}
 	pthread_mutex_unlock(&array->lock);
 	if (status)
 		return status;

@@ -6,7 +6,7 @@
 #include "hal/hal.h"
 
 #define NM_ARRAY_MAX_WEIGHTS (1u << 28)
-#define NM_ARRAY_MAX_CODE    (1 << 21) /* what rounding can do, and float holds exactly */
+#define NM_ARRAY_MAX_CODE    ((1 << 21) - 1) /* rounding can do twice that and one more, and float holds it exactly */
 
 /* The part of the matrix that sits on one tile. Its codes are [ins][outs], as the device has them. */
 struct nm_block {
@@ -47,7 +47,7 @@ struct nmhal_array {
 };
 
 /* ---- array_codes.c ----------------------------------------------------------------------------------------------- */
-/* Smallest 2^(k/8) that is at least max / q_max, as a float; 0 for 0. */
+/* Smallest 2^(k/8) of which q_max steps reach max, as floats; 0 for 0. */
 float nm_array_scale(float max, int32_t q_max);
 /* Index of the first number that is not finite, or count. */
 size_t nm_array_not_finite(const float *v, size_t count);
@@ -79,6 +79,13 @@ size_t nm_avx2_decode(float *y, const int8_t *codes, size_t count, const float *
 int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *stride, const char *what);
 /* Makes codes of w, unless it is what they were made of. INVALID: not finite; keep: STATE when a code would change. */
 int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool keep, const char *what);
+/* Was w programmed or left by an update? Then it keeps the codes that it has: an update leaves the scales alone. */
+bool nm_array_has_codes_of(const struct nmhal_array *array, const float *w, size_t stride);
+/* Codes of an output into line, and what a step of them is worth: those of a row, or (NULL) those of the array. */
+float nm_array_row_codes(struct nmhal_array *array, const float *row, uint32_t out);
+/* Each block in turn, its device locked, until one fails. */
+typedef int (*nm_array_block_fn)(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns);
+int nm_array_each_block(struct nmhal_array *array, int32_t timeout_ms, const char *what, nm_array_block_fn fn, void *arg);
 /* The block of a slice that W[out][in] sits in. */
 struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice);
 
@@ -87,6 +94,8 @@ struct nm_block *nm_array_block(const struct nmhal_array *array, uint32_t out, u
 bool nm_array_is_resident(const struct nm_block *block);
 /* Brings the codes of a block onto its tile; the device is locked. flags: NMHAL_PROGRAM_VERIFY. */
 int nm_array_settle(struct nmhal_array *array, struct nm_block *block, uint32_t flags, int64_t deadline_ns);
+/* The codes must still be there, or may be brought back where tiles are used in turn; else STATE. */
+int nm_array_bring_back(struct nmhal_array *array, struct nm_block *block, const char *what, int64_t deadline_ns);
 
 /* ---- array_float.c: the same for the only block on a device of real numbers (array->held) ------------------------ */
 int nm_array_float_settle(struct nmhal_array *array, struct nm_block *block, int64_t deadline_ns);

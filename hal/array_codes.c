@@ -25,17 +25,17 @@ float nm_array_scale(float max, int32_t q_max)
 {
 	const double wanted = (double)max / q_max;
 	int exponent;
-	float fraction_up;
 	unsigned step = 0;
 
 	if (max == 0)
 		return 0;
 	if (wanted <= FLT_MIN)
 		return FLT_MIN;
-	while ((double)steps[step] < frexp(wanted, &exponent))
+	(void)frexp(wanted, &exponent);
+	/* As floats, so that the number that the largest code stands for has this scale again. */
+	while (ldexpf(steps[step], exponent) * (float)q_max < max)
 		step++;
-	fraction_up = steps[step];
-	return ldexpf(fraction_up, exponent);
+	return ldexpf(steps[step], exponent);
 }
 
 /* Largest magnitude as bits: the order of positive floats is that of their bits; not finite is 0x7f800000 and up. */

@@ -53,14 +53,33 @@ int nm_array_float_multiply(
 	return status;
 }
 
+/* held + dw into sum. */
+static int add_here(struct nmhal_array *array, const float *dw, size_t stride)
+{
+	for (uint32_t o = 0; o < array->n_out; o++) {
+		float *sum = array->sum + (size_t)o * array->n_in;
+		size_t bad;
+
+		for (uint32_t i = 0; i < array->n_in; i++)
+			sum[i] = array->held[(size_t)o * array->n_in + i] + dw[o * stride + i];
+		bad = nm_array_not_finite(sum, array->n_in);
+		if (bad < array->n_in)
+			return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
+				"array update: the sum at W[%u][%zu] is too large for a float", o, bad);
+	}
+	return NMHAL_OK;
+}
+
 /* The sum as the device achieved it becomes the matrix. */
 int nm_array_float_add(
 	struct nmhal_array *array, struct nm_block *block, const float *dw, size_t stride, int64_t deadline_ns)
 {
 	struct nm_tile *tile = &block->dev->shadow.tiles[block->core];
 	const struct nmhal_device_ops *ops = &block->dev->ops;
-	int status;
+	int status = ops->add_f32 ? NMHAL_OK : add_here(array, dw, stride);
 
+	if (status)
+		return status;
 	tile->changes++;
 	if (ops->add_f32) {
 		/* w is rewritten in any case: it carries the dense delta on the way in. */
@@ -70,10 +89,6 @@ int nm_array_float_add(
 			array->n_in, deadline_ns);
 		memcpy(array->w, status ? array->held : array->sum, weights(array) * sizeof(*array->w));
 	} else {
-		for (uint32_t o = 0; o < array->n_out; o++)
-			for (uint32_t i = 0; i < array->n_in; i++)
-				array->sum[(size_t)o * array->n_in + i] =
-					array->held[(size_t)o * array->n_in + i] + dw[o * stride + i];
 		status = ops->write_f32(
 			block->dev->self, block->core, array->sum, array->n_out, array->n_in, deadline_ns);
 		if (!status)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Products on an array: codes onto the tiles, batches through them, sums back to real numbers. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,15 +76,14 @@ int nm_array_settle(struct nmhal_array *array, struct nm_block *block, uint32_t 
 	return NMHAL_OK;
 }
 
-/* For a product with w NULL: what was programmed must still be there, or may be brought back. */
-static int settle_again(struct nmhal_array *array, struct nm_block *block, int64_t deadline_ns)
+int nm_array_bring_back(struct nmhal_array *array, struct nm_block *block, const char *what, int64_t deadline_ns)
 {
 	if (nm_array_is_resident(block))
 		return NMHAL_OK;
-	if (block->programmed && array->flags & (NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES))
+	if (array->has_w && array->flags & (NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES))
 		return nm_array_settle(array, block, 0, deadline_ns);
 	return nm_fail(block->dev->uri, NMHAL_E_STATE,
-		"array product with w NULL: core %u does not hold the array's weights any more; give w", block->core);
+		"%s: core %u does not hold the array's weights (any more); program them", what, block->core);
 }
 
 /* ---- one block --------------------------------------------------------------------------------------------------- */
@@ -180,7 +180,9 @@ static int run_block(struct nmhal_array *array, struct nm_block *block, const st
 	if (status)
 		return status;
 	*hit = *hit && nm_array_is_resident(block);
-	status = op->w ? nm_array_settle(array, block, 0, deadline_ns) : settle_again(array, block, deadline_ns);
+	status = op->w && !(array->flags & NMHAL_ARRAY_STRICT)
+			 ? nm_array_settle(array, block, 0, deadline_ns)
+			 : nm_array_bring_back(array, block, "array product", deadline_ns);
 	if (!status)
 		status = array->held ? nm_array_float_multiply(array, block, op, deadline_ns)
 				     : infer(array, block, op, deadline_ns);
@@ -209,23 +211,38 @@ static int check_vectors(struct nmhal_array *array, const struct nmhal_product *
 	return NMHAL_OK;
 }
 
-/* Input codes of the batch. In the transposed product the scales of the outputs go into the inputs. */
-static void encode(struct nmhal_array *array, const struct nmhal_product *op)
+/* Transposed: the scales of the outputs go into the inputs. */
+static int scale_vector(struct nmhal_array *array, const float *x, uint32_t b)
+{
+	size_t bad;
+
+	for (uint32_t o = 0; o < array->n_out; o++)
+		array->vector[o] = x[o] * array->scale[o];
+	array->vector_scale[b] = nm_array_largest(array->vector, array->n_out);
+	if (isfinite(array->vector_scale[b]))
+		return NMHAL_OK;
+	bad = nm_array_not_finite(array->vector, array->n_out);
+	return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
+		"array product: x[%u][%zu] is %g, a step of W[%zu] %g: too large for a float when multiplied", b, bad,
+		(double)x[bad], bad, (double)array->scale[bad]);
+}
+
+/* Input codes of the batch. */
+static int encode(struct nmhal_array *array, const struct nmhal_product *op)
 {
 	const bool transposed = op->flags & NMHAL_PRODUCT_TRANSPOSED;
 	const uint32_t count = transposed ? array->n_out : array->n_in;
 
 	for (uint32_t b = 0; b < op->batch; b++) {
 		const float *x = op->x + b * op->x_stride;
+		const int status = transposed ? scale_vector(array, x, b) : NMHAL_OK;
 
-		if (transposed) {
-			for (uint32_t o = 0; o < count; o++)
-				array->vector[o] = x[o] * array->scale[o];
-			x = array->vector;
-			array->vector_scale[b] = nm_array_largest(x, count);
-		}
-		array->vector_scale[b] = nm_array_encode(array, x, array->vector_scale[b], count, (size_t)b * count);
+		if (status)
+			return status;
+		array->vector_scale[b] = nm_array_encode(
+			array, transposed ? array->vector : x, array->vector_scale[b], count, (size_t)b * count);
 	}
+	return NMHAL_OK;
 }
 
 /* What an output code counts: scale of the output * output_lsb; output_lsb when the scales went into the inputs. */
@@ -253,6 +270,36 @@ static void decode_sums(struct nmhal_array *array, const struct nmhal_product *o
 	}
 }
 
+/* Is there no sum of output codes that makes numbers too large for a float? */
+static bool stays_finite(const struct nmhal_array *array, const struct nmhal_product *op, uint32_t width)
+{
+	const struct nmhal_device_caps *caps = &array->devs[0]->caps;
+	const double factor = (double)nm_array_largest(array->factor, width);
+	const double scale = (double)nm_array_largest(array->vector_scale, op->batch);
+	double most = fmax(-(double)caps->output_min, caps->output_max) * (double)array->block_count;
+
+	most *= (double)nm_array_slice_weight(array, 0) * factor;
+	return most < (double)FLT_MAX / 2 && most * scale < (double)FLT_MAX / 2;
+}
+
+/* What is infinite, or not a number after that, must not pass for a result. */
+static int check_outputs(const struct nmhal_array *array, const struct nmhal_product *op, uint32_t width)
+{
+	if (stays_finite(array, op, width))
+		return NMHAL_OK;
+	for (uint32_t b = 0; b < op->batch; b++) {
+		const float *y = op->y + b * op->y_stride;
+		const size_t bad = nm_array_not_finite(y, width);
+
+		if (bad < width)
+			return nm_fail(array->devs[0]->uri, NMHAL_E_INVALID,
+				"array product: y[%u][%zu] is too large for a float: an input step is %g, an output "
+				"step %g",
+				b, bad, (double)array->vector_scale[b], (double)array->factor[bad]);
+	}
+	return NMHAL_OK;
+}
+
 /* ---- the call ---------------------------------------------------------------------------------------------------- */
 
 static int grow(struct nmhal_array *array, uint32_t batch)
@@ -270,7 +317,7 @@ static int grow(struct nmhal_array *array, uint32_t batch)
 	array->codes_in = malloc(numbers * element_size(array->in_type));
 	array->codes_out = malloc(numbers * element_size(array->out_type));
 	array->saturated = malloc(numbers);
-	array->vector_scale = malloc(batch * sizeof(*array->vector_scale));
+	array->vector_scale = calloc(batch, sizeof(*array->vector_scale));
 	array->sums = malloc(numbers * sizeof(*array->sums));
 	if (!array->codes_in || !array->codes_out || !array->saturated || !array->vector_scale || !array->sums)
 		return nm_no_memory(array->devs[0]->uri, "array product");
@@ -324,17 +371,20 @@ static int matmul(struct nmhal_array *array, struct nmhal_product *op)
 	if (status)
 		return status;
 	if (!array->held) {
-		encode(array, op);
+		status = encode(array, op);
 		set_factors(array, op);
 		if (!is_alone(array, op))
 			memset(array->sums, 0, (size_t)op->batch * width * sizeof(*array->sums));
 	}
 	for (size_t i = 0; !status && i < array->block_count; i++)
 		status = run_block(array, &array->blocks[i], op, &hit);
+	if (!status && !array->held) {
+		if (!is_alone(array, op))
+			decode_sums(array, op);
+		status = check_outputs(array, op, width);
+	}
 	if (status)
 		return status;
-	if (!array->held && !is_alone(array, op))
-		decode_sums(array, op);
 	array->stats.products++;
 	array->stats.vectors += op->batch;
 	array->stats.hits += hit;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The weights of an array: from a matrix to the codes of its blocks, programming, adding, reading back. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,20 +67,27 @@ int nm_array_check_matrix(struct nmhal_array *array, const float *w, size_t *str
 	for (uint32_t o = 0; o < array->n_out; o++) {
 		const float *row = w + o * *stride;
 		const size_t bad = nm_array_not_finite(row, array->n_in);
+		float largest;
 
 		if (bad < array->n_in)
 			return nm_fail(uri, NMHAL_E_INVALID, "%s: W[%u][%zu] is %g, must be finite", what, o, bad,
 				(double)row[bad]);
+		largest = nm_array_largest(row, array->n_in);
+		/* All codes of the output must stand for floats. */
+		if (!array->held && !isfinite(nm_array_scale(largest, array->q_max) * (float)array->q_max))
+			return nm_fail(uri, NMHAL_E_INVALID,
+				"%s: the largest of W[%u] is %g: %d codes up to there leave float's range", what, o,
+				(double)largest, array->q_max);
 	}
 	return NMHAL_OK;
 }
 
-static bool same_matrix(const struct nmhal_array *array, const float *w, size_t stride)
+bool nm_array_has_codes_of(const struct nmhal_array *array, const float *w, size_t stride)
 {
-	for (uint32_t o = 0; o < array->n_out; o++)
+	for (uint32_t o = 0; o < array->n_out && array->has_w; o++)
 		if (memcmp(w + o * stride, array->w + (size_t)o * array->n_in, array->n_in * sizeof(*w)) != 0)
 			return false;
-	return true;
+	return array->has_w;
 }
 
 static float row_codes(struct nmhal_array *array, const float *row)
@@ -106,7 +114,7 @@ int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool
 {
 	int status;
 
-	if (array->has_w && same_matrix(array, w, stride))
+	if (nm_array_has_codes_of(array, w, stride))
 		return NMHAL_OK;
 	status = nm_array_check_matrix(array, w, &stride, what);
 	if (status)
@@ -137,9 +145,8 @@ int nm_array_take(struct nmhal_array *array, const float *w, size_t stride, bool
 
 /* ---- each block on its device ------------------------------------------------------------------------------------ */
 
-typedef int (*block_fn)(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns);
-
-static int each_block(struct nmhal_array *array, int32_t timeout_ms, const char *what, block_fn fn, void *arg)
+int nm_array_each_block(
+	struct nmhal_array *array, int32_t timeout_ms, const char *what, nm_array_block_fn fn, void *arg)
 {
 	int status = NMHAL_OK;
 
@@ -173,7 +180,7 @@ int nmhal_array_program(nmhal_array *array, const float *w, size_t w_stride, uin
 	if (!status)
 		status = nm_array_take(array, w, w_stride, false, "array program");
 	if (!status)
-		status = each_block(array, timeout_ms, "array program", settle, &flags);
+		status = nm_array_each_block(array, timeout_ms, "array program", settle, &flags);
 	pthread_mutex_unlock(&array->lock);
 	return status;
 }
@@ -182,66 +189,93 @@ int nmhal_array_program(nmhal_array *array, const float *w, size_t w_stride, uin
 
 static int must_be_resident(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
 {
-	(void)array;
 	(void)arg;
-	(void)deadline_ns;
-	if (nm_array_is_resident(block))
-		return NMHAL_OK;
-	return nm_fail(block->dev->uri, NMHAL_E_STATE,
-		"array update: core %u does not hold the array's weights (any more); program them", block->core);
+	return nm_array_bring_back(array, block, "array update", deadline_ns);
 }
 
 struct deltas {
 	const float *dw;
 	size_t stride;
+	int32_t *codes; /* room for those of a block */
 };
 
-/* Deltas of a block's codes, [ins][outs], so that no sum leaves the range. */
-static void block_deltas(
-	struct nmhal_array *array, const struct nm_block *block, const struct deltas *from, int16_t *out)
+/* Rounds deltas of an output to steps, into line. The widest takes any code out of the range. */
+static void round_deltas(struct nmhal_array *array, const float *dw, uint32_t count, uint32_t out)
+{
+	nm_array_quantise(dw, count, array->scale[out], 2 * array->q_max + 1, array->line);
+}
+
+static int32_t sum_codes(struct nmhal_array *array, int64_t was, int32_t delta)
+{
+	const int64_t sum = was + delta;
+	const int64_t code = sum > array->q_max ? array->q_max : sum < -array->q_max ? -array->q_max : sum;
+
+	array->stats.clipped_weights += code != sum;
+	return (int32_t)code;
+}
+
+/* Adds to a block's codes; what is left of the deltas inside the range is in from->codes, [ins][outs]. */
+static void sum_block(struct nmhal_array *array, struct nm_block *block, const struct deltas *from)
 {
 	for (uint32_t o = 0; o < block->outs; o++) {
-		const float *dw = from->dw + (block->out + o) * from->stride + block->in;
+		const uint32_t out = block->out + o;
 
-		nm_array_quantise(dw, block->ins, array->scale[block->out + o], array->q_max, array->line);
+		round_deltas(array, from->dw + out * from->stride + block->in, block->ins, out);
 		for (uint32_t i = 0; i < block->ins; i++) {
 			const size_t at = (size_t)i * block->outs + o;
-			const int32_t sum = block->codes[at] + array->line[i];
-			const int32_t code = sum > array->q_max	   ? array->q_max
-					     : sum < -array->q_max ? -array->q_max
-								   : sum;
+			const int32_t sum = sum_codes(array, block->codes[at], array->line[i]);
 
-			array->stats.clipped_weights += code != sum;
-			out[at] = (int16_t)(code - block->codes[at]);
+			from->codes[at] = sum - block->codes[at];
+			block->codes[at] = (int16_t)sum;
 		}
 	}
 }
 
-/* One slice: the device itself adds, if it can. */
-static int add_block(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
+/* The device itself adds, if it can and the tile still holds what the block held. */
+static int add_codes(struct nmhal_array *array, struct nm_block *block, const int32_t *deltas, int64_t deadline_ns)
 {
-	const size_t cells = (size_t)block->ins * block->outs;
-	struct nmhal_program_report report = {0};
-	int16_t *deltas = malloc(cells * sizeof(*deltas));
-	struct nmhal_program program = {.struct_size = sizeof(program),
+	const struct nmhal_program program = {.struct_size = sizeof(program),
 		.region = {.core = block->core, .rows = block->ins, .cols = block->outs},
 		.codes = deltas,
-		.code_type = NMHAL_CODE_I16};
+		.code_type = NMHAL_CODE_I32};
+	const bool resident = nm_array_is_resident(block);
+	struct nmhal_program_report report = {0};
 	int status;
 
-	if (!deltas)
-		return nm_no_memory(block->dev->uri, "array update");
-	block_deltas(array, block, arg, deltas);
 	block->seen = 0;
+	if (!resident || !block->dev->ops.add_cells)
+		return nm_array_settle(array, block, 0, deadline_ns);
 	status = nm_update_locked(block->dev, &program, &report, deadline_ns);
 	array->stats.writes += report.cells_written != 0;
 	array->stats.cells += report.cells_written;
-	if (!status) {
-		for (size_t i = 0; i < cells; i++)
-			block->codes[i] = (int16_t)(block->codes[i] + deltas[i]);
+	if (!status)
 		block->seen = block->dev->shadow.tiles[block->core].changes;
+	return status;
+}
+
+/* One slice. After a failure the other blocks still get their sums, but no longer on the device. */
+static int add_blocks(struct nmhal_array *array, struct deltas *from, int32_t timeout_ms)
+{
+	const char *what = "array update";
+	int status = NMHAL_OK;
+
+	/* The first block is the largest. */
+	from->codes = malloc((size_t)array->blocks[0].ins * array->blocks[0].outs * sizeof(*from->codes));
+	if (!from->codes)
+		return nm_no_memory(array->devs[0]->uri, what);
+	for (size_t i = 0; i < array->block_count; i++) {
+		struct nm_block *block = &array->blocks[i];
+		int64_t deadline_ns;
+
+		sum_block(array, block, from);
+		if (!status)
+			status = nm_device_enter(block->dev, timeout_ms, what, &deadline_ns);
+		if (!status)
+			status = nm_device_leave(block->dev, add_codes(array, block, from->codes, deadline_ns));
+		if (status)
+			block->seen = 0;
 	}
-	free(deltas);
+	free(from->codes);
 	return status;
 }
 
@@ -251,43 +285,40 @@ static int add_slices(struct nmhal_array *array, const struct deltas *from, int3
 	uint32_t flags = 0;
 
 	for (uint32_t o = 0; o < array->n_out; o++) {
-		nm_array_quantise(from->dw + o * from->stride, array->n_in, array->scale[o], array->q_max, array->line);
-		for (uint32_t i = 0; i < array->n_in; i++) {
-			const int64_t sum = whole_code(array, o, i) + array->line[i];
-			const int64_t q = sum > array->q_max ? array->q_max : sum < -array->q_max ? -array->q_max : sum;
-
-			array->stats.clipped_weights += q != sum;
-			array->line[i] = (int32_t)q;
-		}
+		round_deltas(array, from->dw + o * from->stride, array->n_in, o);
+		for (uint32_t i = 0; i < array->n_in; i++)
+			array->line[i] = sum_codes(array, whole_code(array, o, i), array->line[i]);
 		put_row(array, o, array->line);
 	}
-	return each_block(array, timeout_ms, "array update", settle, &flags);
+	return nm_array_each_block(array, timeout_ms, "array update", settle, &flags);
 }
 
 static int add_floats(struct nmhal_array *array, struct nm_block *block, void *arg, int64_t deadline_ns)
 {
 	const struct deltas *from = arg;
+	int status = nm_array_bring_back(array, block, "array update", deadline_ns);
 
-	return nm_array_float_add(array, block, from->dw, from->stride, deadline_ns);
+	return status ? status : nm_array_float_add(array, block, from->dw, from->stride, deadline_ns);
 }
 
 static int update(struct nmhal_array *array, struct deltas *from, int32_t timeout_ms)
 {
+	const bool in_turn = array->flags & (NMHAL_ARRAY_SHARE | NMHAL_ARRAY_PASSES);
 	int status = nm_array_check_matrix(array, from->dw, &from->stride, "array update");
 
-	if (!status)
-		status = each_block(array, timeout_ms, "array update", must_be_resident, NULL);
+	/* Tiles that are used in turn need not hold the weights: the sums are programmed then. */
+	if (!status && !(array->has_w && in_turn))
+		status = nm_array_each_block(array, timeout_ms, "array update", must_be_resident, NULL);
 	if (status)
 		return status;
 	if (array->held)
-		return each_block(array, timeout_ms, "array update", add_floats, from);
+		return nm_array_each_block(array, timeout_ms, "array update", add_floats, from);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		if (array->scale[o] == 0)
 			array->scale[o] = nm_array_scale(
 				nm_array_largest(from->dw + o * from->stride, array->n_in), array->q_max);
-	status = array->slices == 1 ? each_block(array, timeout_ms, "array update", add_block, from)
-				    : add_slices(array, from, timeout_ms);
-	/* What the codes say, also when it broke off: the tile in question is not resident then. */
+	status = array->slices == 1 ? add_blocks(array, from, timeout_ms) : add_slices(array, from, timeout_ms);
+	/* What the codes say, also when it broke off: the tiles in question are not resident then. */
 	for (uint32_t o = 0; o < array->n_out; o++)
 		for (uint32_t i = 0; i < array->n_in; i++)
 			array->w[(size_t)o * array->n_in + i] = (float)whole_code(array, o, i) * array->scale[o];
@@ -296,7 +327,7 @@ static int update(struct nmhal_array *array, struct deltas *from, int32_t timeou
 
 int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, int32_t timeout_ms)
 {
-	struct deltas from = {dw, dw_stride};
+	struct deltas from = {dw, dw_stride, NULL};
 	int status;
 
 	if (!array)
@@ -309,29 +340,30 @@ int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, in
 
 /* ---- what codes stand for ---------------------------------------------------------------------------------------- */
 
-static void quantise_row(struct nmhal_array *array, const float *w, uint32_t o, float *quantised, float *scale)
+float nm_array_row_codes(struct nmhal_array *array, const float *row, uint32_t out)
 {
-	const float step = array->held ? 1 : row_codes(array, w);
-
-	for (uint32_t i = 0; quantised && i < array->n_in; i++)
-		quantised[i] = array->held ? w[i] : (float)array->line[i] * step;
-	if (scale)
-		scale[o] = step;
+	if (row)
+		return row_codes(array, row);
+	for (uint32_t i = 0; i < array->n_in; i++)
+		array->line[i] = (int32_t)whole_code(array, out, i);
+	return array->scale[out];
 }
 
-/* Codes that an update left may be worth less than what their own largest would be given: they keep their scale. */
-static void resident_row(const struct nmhal_array *array, uint32_t o, float *quantised, float *scale)
+static void quantise_row(struct nmhal_array *array, const float *row, uint32_t out, float *quantised, float *scale)
 {
+	const float *kept = row ? row : array->w + (size_t)out * array->n_in;
+	const float step = array->held ? 1 : nm_array_row_codes(array, row, out);
+
 	for (uint32_t i = 0; quantised && i < array->n_in; i++)
-		quantised[i] = array->held ? array->w[(size_t)o * array->n_in + i]
-					   : (float)whole_code(array, o, i) * array->scale[o];
+		quantised[i] = array->held ? kept[i] : (float)array->line[i] * step;
 	if (scale)
-		scale[o] = array->held ? 1 : array->scale[o];
+		scale[out] = step;
 }
 
 int nmhal_array_quantise(nmhal_array *array, const float *w, size_t w_stride, float *quantised, float *scale)
 {
 	int status = NMHAL_OK;
+	bool own;
 
 	if (!array)
 		return nm_fail(NULL, NMHAL_E_INVALID, "array quantise: array is NULL");
@@ -344,14 +376,10 @@ int nmhal_array_quantise(nmhal_array *array, const float *w, size_t w_stride, fl
 	if (!status && w_stride < array->n_in)
 		status = nm_fail(array->devs[0]->uri, NMHAL_E_INVALID, "array quantise: stride is %zu: at least %u",
 			w_stride, array->n_in);
-	for (uint32_t o = 0; !status && o < array->n_out; o++) {
-		float *row = quantised ? quantised + o * w_stride : NULL;
-
-		if (w)
-			quantise_row(array, w + o * w_stride, o, row, scale);
-		else
-			resident_row(array, o, row, scale);
-	}
+	own = !status && (!w || nm_array_has_codes_of(array, w, w_stride));
+	for (uint32_t o = 0; !status && o < array->n_out; o++)
+		quantise_row(
+			array, own ? NULL : w + o * w_stride, o, quantised ? quantised + o * w_stride : NULL, scale);
 	pthread_mutex_unlock(&array->lock);
 	return status;
 }
@@ -370,10 +398,16 @@ static int read_block(struct nmhal_array *array, struct nm_block *block, void *a
 	const struct nmhal_region region = {.core = block->core, .rows = block->ins, .cols = block->outs};
 	const float weight = (float)nm_array_slice_weight(array, block->slice);
 	int16_t *codes = block->dev->shadow.found;
-	int status;
+	int status = nm_array_bring_back(array, block, "array read", deadline_ns);
 
-	if (!block->programmed)
-		return nm_fail(block->dev->uri, NMHAL_E_STATE, "array read: nothing was programmed yet");
+	if (status)
+		return status;
+	if (array->held) {
+		for (uint32_t o = 0; o < array->n_out; o++)
+			memcpy(to->w + o * to->stride, array->held + (size_t)o * array->n_in,
+				array->n_in * sizeof(*to->w));
+		return NMHAL_OK;
+	}
 	status = block->dev->ops.read_weights(block->dev->self, &region, codes, block->outs, deadline_ns);
 	for (uint32_t i = 0; !status && i < block->ins; i++)
 		for (uint32_t o = 0; o < block->outs; o++)
@@ -393,14 +427,8 @@ static int read_back(struct nmhal_array *array, struct target *to, int32_t timeo
 			to->stride, array->n_in);
 	for (uint32_t o = 0; o < array->n_out; o++)
 		memset(to->w + o * to->stride, 0, array->n_in * sizeof(*to->w));
-	if (array->held && array->blocks[0].programmed) {
-		for (uint32_t o = 0; o < array->n_out; o++)
-			memcpy(to->w + o * to->stride, array->held + (size_t)o * array->n_in,
-				array->n_in * sizeof(*to->w));
-		return NMHAL_OK;
-	}
-	status = each_block(array, timeout_ms, "array read", read_block, to);
-	for (uint32_t o = 0; !status && o < array->n_out; o++)
+	status = nm_array_each_block(array, timeout_ms, "array read", read_block, to);
+	for (uint32_t o = 0; !status && o < array->n_out && !array->held; o++)
 		for (uint32_t i = 0; i < array->n_in; i++)
 			to->w[o * to->stride + i] *= array->scale[o];
 	return status;

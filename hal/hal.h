@@ -117,6 +117,7 @@ void nm_ring_close(struct nm_ring *ring);
 struct nm_tile {
 	uint64_t changes;   /* of codes or known: counts up from 1 */
 	uint32_t users;     /* parts of arrays that have their place here */
+	bool shared;        /* they may use it in turn with parts of other arrays */
 	const void *holder; /* the part whose codes were brought here last; NULL: none that is still there */
 };
 struct nm_shadow {
@@ -145,6 +146,8 @@ void nm_shadow_learn(struct nm_shadow *shadow, const struct nmhal_region *region
 /* ---- inference.c ------------------------------------------------------------------------------------------------- */
 /* nmhal_run_inference() with the lock held; fills in what op leaves to defaults. */
 int nm_infer_locked(struct nmhal_device *dev, struct nmhal_inference *op, int64_t deadline_ns);
+/* analog.c; fills defaults into op. */
+int nm_read_conductance_locked(struct nmhal_device *dev, struct nmhal_conductance_read *op, int64_t deadline_ns);
 
 /* ---- state.c: `state=FILE` --------------------------------------------------------------------------------------- */
 struct nm_state; /* lock and path */

@@ -29,9 +29,9 @@ enum nmhal_array_encoding {
 	NMHAL_ARRAY_ONE_SLICE = 0, /**< a weight is one code */
 	NMHAL_ARRAY_TWO_SLICES = 1 /**< a weight is two codes on two tiles: high * (2 * code_max + 1) + low */
 };
-/** Only nmhal_array_program() and nmhal_array_update() change weights; a product with others fails with STATE. */
+/** Only nmhal_array_program() and nmhal_array_update() change weights; a product that would fails with STATE. */
 #define NMHAL_ARRAY_STRICT (1u << 0)
-/** Tiles of other arrays may be used in turn with them; each change of hands programs anew (counted as a swap). */
+/** Tiles may be used in turn with other such arrays; each change of hands programs anew (counted as a swap). */
 #define NMHAL_ARRAY_SHARE (1u << 1)
 /** The matrix may be larger than all tiles: they are programmed several times in a product (counted as swaps). */
 #define NMHAL_ARRAY_PASSES (1u << 2)
@@ -77,8 +77,8 @@ struct nmhal_product {
 };
 /**
  * Computes a batch of products.
- * @return INVALID  a number that is not finite: the sentence names the place
- *         STATE    w is NULL and the weights are no longer resident; or STRICT and w differs
+ * @return INVALID  a number that is not finite, or too large for a float on the way: the sentence names the place
+ *         STATE    w is NULL or the array STRICT, and the weights are no longer resident; or STRICT and w differs
  *         Failures of the devices pass through; programming that broke off is repeated by the next product.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_matmul(nmhal_array *array, const struct nmhal_product *op);
@@ -91,10 +91,17 @@ NMHAL_API NMHAL_MUST_CHECK int nmhal_array_program(nmhal_array *array, const flo
 /**
  * Adds dw to the resident weights in steps of their scale, each rounded to the nearest; what is below half a step is
  * lost, sums are clamped to the range and counted. The scale of an output stays, unless all its weights were 0.
- * @return STATE  nothing was programmed yet, or it is no longer resident
+ * With SHARE or PASSES the weights need not be resident: the sums are programmed then.
+ * @return STATE  nothing was programmed yet, or it is no longer resident; nothing was added
+ *         Failures of the devices pass through. The sum is the array's matrix all the same: a product with the weights
+ *         that nmhal_array_quantise() gives, or programming them, brings it onto the tiles that lack it.
  */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_update(nmhal_array *array, const float *dw, size_t dw_stride, int32_t timeout_ms);
-/** The weights that the devices hold, read back and scaled, into w[n_out][w_stride]. STATE before there are any. */
+/**
+ * The weights that the devices hold, read back and scaled, into w[n_out][w_stride], undefined on failure. With SHARE or
+ * PASSES what others took away is programmed again first.
+ * @return STATE  nothing was programmed yet, or it is no longer resident
+ */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_read(nmhal_array *array, float *w, size_t w_stride, int32_t timeout_ms);
 
 /** Counters of an array since it was made. */
@@ -142,6 +149,16 @@ struct nmhal_array_place {
 };
 /** Place of W[out][in]; slice: 0, or 1 for the low one of NMHAL_ARRAY_TWO_SLICES. */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_array_locate(nmhal_array *array, uint32_t out, uint32_t in, uint32_t slice, struct nmhal_array_place *place);
+/**
+ * Writes the map of all weights to a file, which it replaces at once, as CSV: `out,in,slice,device,core,row,col,code,
+ * plus_ps,minus_ps`; a line for each slice of a weight, tile by tile, row by row. device: the URI, between quotation
+ * marks. code: what the array wants there. plus_ps, minus_ps: conductances of the pair of cells in pS, read now at read
+ * level; empty on a device without NMHAL_CAN_CELLS. With SHARE or PASSES what others took away is programmed first.
+ * @return STATE        nothing was programmed yet, or it is no longer resident
+ *         UNSUPPORTED  a device of real numbers
+ *         IO, ACCESS   the file cannot be written
+ */
+NMHAL_API NMHAL_MUST_CHECK int nmhal_array_export_csv(nmhal_array *array, const char *path, int32_t timeout_ms);
 
 #ifdef __cplusplus
 }

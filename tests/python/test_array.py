@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Matrices of real numbers."""
+import csv
+import pathlib
+import tempfile
 import unittest
 
 import numpy as np
@@ -85,6 +88,29 @@ class Arrays(Case):
         quality = self.array.quality(GOLDEN_W)
         self.assertEqual((quality.snr_db, quality.dead, quality.range_use), (float("inf"), 0, 1))
         self.assertLess(self.array.quality(GOLDEN_W + 0.3).snr_db, 60)
+
+    def test_the_map_as_csv(self):
+        with nmhal.open("sim:xbar8") as dev, tempfile.TemporaryDirectory() as folder:
+            array, path = nmhal.Array(dev, 3, 5), pathlib.Path(folder, "map.csv")
+            with self.refused(nmhal.StateError, "array map: core 0 does not hold"):
+                array.export_csv(path)
+            array.program(GOLDEN_W)
+            array.export_csv(path)
+            with path.open(newline="") as file:
+                lines = list(csv.DictReader(file))
+            self.assertEqual(len(lines), 15)
+            plus, minus = dev.conductance(rows=5, cols=3), dev.conductance(rows=5, cols=3, side="minus")
+            codes = dev.weights(rows=5, cols=3)
+            for line in lines:
+                out, inp = int(line["out"]), int(line["in"])
+                place = array.locate(out, inp)
+                self.assertEqual((line["device"], int(line["core"]), int(line["row"]), int(line["col"])),
+                                 (dev.uri, place.core, place.row, place.col))
+                self.assertEqual((int(line["plus_ps"]), int(line["minus_ps"]), int(line["code"])),
+                                 (plus[inp, out], minus[inp, out], codes[inp, out]))
+        self.array.program(GOLDEN_W)
+        with self.refused(nmhal.IoError, "no such file"):
+            self.array.export_csv("/nowhere/map.csv")
 
     def test_strict(self):
         strict = nmhal.Array(nmhal.open("sim:tinyodin"), 3, 5, strict=True)

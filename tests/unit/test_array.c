@@ -129,7 +129,7 @@ START_TEST(scale_is_the_next_step_up)
 		const float scale = nm_array_scale(max, 127);
 		const double wanted = (double)max / 127, eighths = 8 * log2((double)scale);
 
-		ck_assert((double)scale >= wanted);
+		ck_assert(scale * 127 >= max);
 		ck_assert((double)scale < wanted * exp2(1.0 / 8) * (1 + 1e-6));
 		ck_assert_double_eq_tol(eighths, nearbyint(eighths), 1e-5);
 		ck_assert(scale >= before);
@@ -139,6 +139,22 @@ START_TEST(scale_is_the_next_step_up)
 	ck_assert(nm_array_scale(0, 127) == 0.0f);
 	ck_assert(nm_array_scale(FLT_TRUE_MIN, 127) == FLT_MIN);
 	ck_assert(isfinite(nm_array_scale(FLT_MAX, 1)) || nm_array_scale(FLT_MAX, 1) > FLT_MAX / 2);
+}
+END_TEST
+
+/* Codes of what codes stand for are these codes: no weight shrinks when its row is quantised again. */
+START_TEST(quantised_twice_is_the_same)
+{
+	for (int32_t q_max = 1; q_max < 200; q_max++) {
+		for (float max = 1; max < 2; max *= 1.0137f) {
+			const float scale = nm_array_scale(max, q_max);
+			int32_t q;
+
+			nm_array_quantise(&max, 1, scale, q_max, &q);
+			if (q == q_max)
+				ck_assert(nm_array_scale((float)q_max * scale, q_max) == scale);
+		}
+	}
 }
 END_TEST
 
@@ -289,6 +305,43 @@ START_TEST(bad_products)
 }
 END_TEST
 
+/* A number that float cannot hold is an error, at any place; near to it products are right. */
+START_TEST(overflow_is_no_result)
+{
+	const float huge[2][2] = {{3e38f, 0}, {0, 1}}, large[2][2] = {{1e36f, 0}, {0, 1}}, small[2] = {1e-30f, 1e-30f};
+	const float x[2] = {1e10f, 1}, ones[2] = {1, 1}, nothing[2] = {0, 0};
+	float dw[2][2] = {{3e38f, 0}, {0, 0}}, y[2];
+	struct board board;
+	nmhal_array *array;
+
+	open_board(&board, 1, 8, 8);
+	array = new_array(&board, 2, 2, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_fails(NMHAL_E_INVALID, "y[0][0] is too large", multiply(array, &large[0][0], x, 1, y, 0));
+	assert_fails(NMHAL_E_INVALID, "x[0][0] is 1e+10, a step of W[0]",
+		multiply(array, &large[0][0], x, 1, y, NMHAL_PRODUCT_TRANSPOSED));
+	assert_ok(multiply(array, &large[0][0], small, 1, y, 0));
+	ck_assert(isfinite(y[0]) && y[0] > 0.9e6f && y[0] < 1.1e6f);
+	assert_ok(multiply(array, &large[0][0], small, 1, y, NMHAL_PRODUCT_TRANSPOSED));
+	ck_assert(isfinite(y[0]) && y[0] > 0.9e6f && y[0] < 1.1e6f);
+	/* The sum of codes times a step of the output, before the step of the inputs. */
+	assert_fails(NMHAL_E_INVALID, "y[0][0] is too large", multiply(array, &huge[0][0], ones, 1, y, 0));
+	/* Codes up to the rail must stand for floats. */
+	dw[0][0] = FLT_MAX;
+	assert_fails(NMHAL_E_INVALID, "largest of W[0] is 3.4", nmhal_array_program(array, &dw[0][0], 0, 0, 0));
+	assert_fails(NMHAL_E_INVALID, "largest of W[0] is 3.4", multiply(array, &dw[0][0], ones, 1, y, 0));
+	nmhal_array_free(array);
+	board_close(&board);
+	/* Infinite steps of the outputs make no number, not even of nothing. */
+	fake_init(&board.fake, 1, 8, 8);
+	board.fake.caps.output_lsb = 128;
+	board_open(&board);
+	array = new_array(&board, 2, 2, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_fails(NMHAL_E_INVALID, "y[0][0] is too large", multiply(array, &huge[0][0], nothing, 1, y, 0));
+	nmhal_array_free(array);
+	board_close(&board);
+}
+END_TEST
+
 START_TEST(zero_weights_and_zero_vectors)
 {
 	const float w[2][3] = {{0, 0, 0}, {1, 0, 0}}, x[2][3] = {{1, 2, 3}, {0, 0, 0}};
@@ -310,8 +363,9 @@ int main(void)
 {
 	const TTest *const tests[] = {golden_3x5_forward, golden_3x5_transposed, ragged_tiles_add_up,
 		two_slices_hold_finer_weights, several_devices_share_the_matrix, scale_is_the_next_step_up,
-		rounding_is_half_to_even, real_numbers_come_close, batch_equals_its_vectors, strides_and_saturation,
-		bad_products, zero_weights_and_zero_vectors};
+		quantised_twice_is_the_same, rounding_is_half_to_even, real_numbers_come_close,
+		batch_equals_its_vectors, strides_and_saturation, bad_products, overflow_is_no_result,
+		zero_weights_and_zero_vectors};
 
 	return run_tests("array", tests, sizeof(tests) / sizeof(*tests));
 }

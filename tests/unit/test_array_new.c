@@ -48,7 +48,7 @@ END_TEST
 
 START_TEST(passes_use_a_tile_in_turn)
 {
-	float w[20 * 9], x[2 * 9], y[2 * 20];
+	float w[20 * 9], read[20 * 9], x[2 * 9], y[2 * 20];
 	struct board board;
 	nmhal_array *array;
 
@@ -62,6 +62,9 @@ START_TEST(passes_use_a_tile_in_turn)
 	}
 	ck_assert_uint_eq(stats_of(array).swaps, 4 + 6);
 	ck_assert_uint_eq(stats_of(array).hits, 0);
+	/* Each part is brought back to be read. */
+	assert_ok(nmhal_array_read(array, read, 0, 0));
+	ck_assert_mem_eq(read, w, sizeof(w));
 	nmhal_array_free(array);
 	board_close(&board);
 }
@@ -69,7 +72,7 @@ END_TEST
 
 START_TEST(sharing_swaps)
 {
-	float w[2][8 * 8], x[8], y[8];
+	float w[2][8 * 8], read[8 * 8], x[8], y[8];
 	struct board board;
 	nmhal_array *arrays[2];
 
@@ -87,12 +90,43 @@ START_TEST(sharing_swaps)
 	}
 	ck_assert_uint_eq(stats_of(arrays[0]).swaps, 2);
 	ck_assert_uint_eq(stats_of(arrays[1]).swaps, 3);
+	for (int a = 0; a < 2; a++) {
+		assert_ok(nmhal_array_read(arrays[a], read, 0, 0));
+		ck_assert_mem_eq(read, w[a], sizeof(read));
+	}
 	/* The other one's parts are not looked at after it is gone. */
 	nmhal_array_free(arrays[1]);
 	assert_ok(multiply(arrays[0], NULL, x, 1, y, 0));
 	expect_product(w[0], x, y, 8, 8, 1);
-	ck_assert_uint_eq(stats_of(arrays[0]).swaps, 2);
+	ck_assert_uint_eq(stats_of(arrays[0]).swaps, 3);
 	nmhal_array_free(arrays[0]);
+	board_close(&board);
+}
+END_TEST
+
+/* A tile of an array without SHARE is its own. */
+START_TEST(only_sharers_share)
+{
+	const struct nmhal_array_options share = {sizeof(share), 0, NMHAL_ARRAY_SHARE};
+	struct nmhal_array_place place = {.struct_size = sizeof(place)};
+	struct board board;
+	nmhal_array *own, *sharer, *other, *none;
+
+	open_board(&board, 2, 8, 8);
+	own = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, 0);
+	sharer = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_SHARE);
+	other = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_SHARE);
+	assert_ok(nmhal_array_locate(other, 0, 0, 0, &place));
+	ck_assert_uint_eq(place.core, 1);
+	assert_fails(NMHAL_E_LIMIT, "needs 1 tiles of 8 x 8, 0 are free",
+		nmhal_array_new(&board.dev, 1, 1, 1, NULL, &none));
+	nmhal_array_free(own);
+	nmhal_array_free(sharer);
+	own = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_fails(NMHAL_E_LIMIT, "needs 2 tiles of 8 x 8, 1 are free",
+		nmhal_array_new(&board.dev, 1, 16, 8, &share, &none));
+	nmhal_array_free(own);
+	nmhal_array_free(other);
 	board_close(&board);
 }
 END_TEST
@@ -133,7 +167,9 @@ END_TEST
 
 START_TEST(boards_that_cannot)
 {
-	struct board board;
+	const struct nmhal_array_options bit_serial = {sizeof(bit_serial), 0, NMHAL_ARRAY_BIT_SERIAL};
+	struct board board, other;
+	nmhal_device *devs[2];
 	nmhal_array *array;
 
 	fake_init(&board.fake, 1, 8, 8);
@@ -152,6 +188,19 @@ START_TEST(boards_that_cannot)
 	board_open(&board);
 	assert_fails(NMHAL_E_UNSUPPORTED, "both need signs", nmhal_array_new(&board.dev, 1, 1, 1, NULL, &array));
 	board_close(&board);
+	/* Each of several devices is asked. */
+	open_board(&board, 1, 8, 8);
+	fake_init(&other.fake, 1, 8, 8);
+	other.fake.caps.output_min = INT32_MIN;
+	other.fake.caps.output_max = INT32_MAX;
+	other.fake.caps.output_lsb = 1;
+	other.fake.caps.features &= ~NMHAL_CAN_INFER_BIT_SERIAL;
+	board_open(&other);
+	devs[0] = board.dev;
+	devs[1] = other.dev;
+	assert_fails(NMHAL_E_UNSUPPORTED, "bit-serial", nmhal_array_new(devs, 2, 1, 1, &bit_serial, &array));
+	board_close(&board);
+	board_close(&other);
 }
 END_TEST
 
@@ -178,7 +227,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {tiles_are_taken_and_given_back, too_large_takes_nothing,
-		passes_use_a_tile_in_turn, sharing_swaps, what_is_refused, boards_that_cannot, closed_device};
+		passes_use_a_tile_in_turn, sharing_swaps, only_sharers_share, what_is_refused, boards_that_cannot,
+		closed_device};
 
 	return run_tests("array_new", tests, sizeof(tests) / sizeof(*tests));
 }

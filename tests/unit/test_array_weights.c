@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The board as a cache of a matrix: what is written when, who may change it, what a failure leaves behind. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "tests/unit/array_board.h"
@@ -86,12 +87,14 @@ START_TEST(direct_programming_is_noticed)
 		.codes = &code,
 		.code_type = NMHAL_CODE_I16};
 	struct bed bed;
+	float read[6 * 5];
 
 	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, 0);
 	assert_ok(bed_multiply(&bed, bed.w));
 	assert_ok(bed_multiply(&bed, NULL));
 	assert_ok(nmhal_program_weights(bed.board.dev, &direct, NULL));
 	assert_fails(NMHAL_E_STATE, "does not hold the array's weights", bed_multiply(&bed, NULL));
+	assert_fails(NMHAL_E_STATE, "array read: core 0 does not hold", nmhal_array_read(bed.array, read, 0, 0));
 	assert_ok(bed_multiply(&bed, bed.w));
 	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
 	assert_ok(bed_multiply(&bed, NULL));
@@ -101,8 +104,14 @@ END_TEST
 
 START_TEST(strict_refuses_another_matrix)
 {
+	const int16_t code = 3;
+	const struct nmhal_program direct = {.struct_size = sizeof(direct),
+		.region = {.rows = 1, .cols = 1},
+		.codes = &code,
+		.code_type = NMHAL_CODE_I16};
 	struct bed bed;
 	float changed[6 * 5];
+	uint64_t cells;
 
 	bed_open(&bed, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_STRICT);
 	assert_fails(NMHAL_E_STATE, "output 0 of W differs", bed_multiply(&bed, bed.w));
@@ -113,6 +122,15 @@ START_TEST(strict_refuses_another_matrix)
 	assert_fails(NMHAL_E_STATE, "output 3 of W differs", bed_multiply(&bed, changed));
 	changed[3 * 5] -= 0.75f; /* the same codes */
 	assert_ok(bed_multiply(&bed, changed));
+	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
+	/* What somebody else wrote is not put right by a product. */
+	assert_ok(nmhal_program_weights(bed.board.dev, &direct, NULL));
+	cells = stats_of(bed.array).cells;
+	assert_fails(NMHAL_E_STATE, "does not hold", bed_multiply(&bed, bed.w));
+	assert_fails(NMHAL_E_STATE, "does not hold", bed_multiply(&bed, NULL));
+	ck_assert_uint_eq(stats_of(bed.array).cells, cells);
+	assert_ok(nmhal_array_program(bed.array, bed.w, 0, 0, 0));
+	assert_ok(bed_multiply(&bed, bed.w));
 	expect_product(bed.w, bed.x, bed.y, 6, 5, 1);
 	bed_close(&bed);
 }
@@ -183,6 +201,127 @@ START_TEST(updates_of_two_slices_carry)
 }
 END_TEST
 
+/* From rail to rail is two ranges; only what is beyond is clamped. */
+START_TEST(updates_cross_the_whole_range)
+{
+	const uint32_t encodings[] = {NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_TWO_SLICES};
+
+	for (size_t e = 0; e < 2; e++) {
+		const float max = e ? CODE_MAX * (2 * CODE_MAX + 2) : CODE_MAX;
+		const float w[8] = {-max, max, -max, max, -max, max, 0, 1};
+		const float dw[8] = {2 * max, -2 * max, 2 * max + 1, -2 * max - 1, 1e30f, -1e30f, 0, 0};
+		const float sum[8] = {max, -max, max, -max, max, -max, 0, 1};
+		float read[8];
+		struct board board;
+		nmhal_array *array;
+
+		open_board(&board, 2, 8, 8);
+		array = new_array(&board, 1, 8, encodings[e], 0);
+		assert_ok(nmhal_array_program(array, w, 0, 0, 0));
+		assert_ok(nmhal_array_update(array, dw, 0, 0));
+		assert_ok(nmhal_array_read(array, read, 0, 0));
+		ck_assert_mem_eq(read, sum, sizeof(read));
+		ck_assert_uint_eq(stats_of(array).clipped_weights, 4);
+		nmhal_array_free(array);
+		board_close(&board);
+	}
+}
+END_TEST
+
+START_TEST(updates_of_16_bits)
+{
+	const float w[2] = {-32767, 32767}, dw[2] = {65534, -65533}, sum[2] = {32767, -32766};
+	float read[2];
+	struct board board;
+	nmhal_array *array;
+
+	fake_init(&board.fake, 1, 8, 8);
+	board.fake.caps.weight_min = INT16_MIN;
+	board.fake.caps.weight_max = INT16_MAX;
+	board.fake.caps.weight_bits = 16;
+	board.fake.caps.output_lsb = 1;
+	board_open(&board);
+	array = new_array(&board, 1, 2, NMHAL_ARRAY_ONE_SLICE, 0);
+	assert_ok(nmhal_array_program(array, w, 0, 0, 0));
+	assert_ok(nmhal_array_update(array, dw, 0, 0));
+	assert_ok(nmhal_array_read(array, read, 0, 0));
+	ck_assert_mem_eq(read, sum, sizeof(read));
+	nmhal_array_free(array);
+	board_close(&board);
+}
+END_TEST
+
+/* More parts than tiles; and a tile that another array took. */
+START_TEST(updates_of_tiles_in_turn)
+{
+	for (uint32_t encoding = 0; encoding < 2; encoding++) {
+		float w[20 * 9], dw[20 * 9], sum[20 * 9], read[20 * 9], others[8 * 8], x[9], y[20];
+		struct board board;
+		nmhal_array *array, *other;
+
+		open_board(&board, 2, 8, 8);
+		array = new_array(&board, 20, 9, encoding, NMHAL_ARRAY_PASSES | NMHAL_ARRAY_SHARE);
+		other = new_array(&board, 8, 8, NMHAL_ARRAY_ONE_SLICE, NMHAL_ARRAY_SHARE);
+		integers(w, 20, 9, encoding ? CODE_MAX * (2 * CODE_MAX + 2) : CODE_MAX, 1);
+		integers(dw, 20, 9, 3, 2);
+		integers(x, 1, 9, 127, 3);
+		for (int k = 0; k < 20 * 9; k++) {
+			dw[k] = fabsf(w[k] + dw[k]) > CODE_MAX ? 0 : dw[k];
+			sum[k] = w[k] + dw[k];
+		}
+		assert_fails(NMHAL_E_STATE, "program them", nmhal_array_update(array, dw, 0, 0));
+		assert_ok(nmhal_array_program(array, w, 0, 0, 0));
+		integers(others, 8, 8, CODE_MAX, 4);
+		assert_ok(nmhal_array_program(other, others, 0, 0, 0));
+		assert_ok(nmhal_array_update(array, dw, 0, 0));
+		assert_ok(multiply(array, NULL, x, 1, y, 0));
+		expect_product(sum, x, y, 20, 9, 1);
+		assert_ok(nmhal_array_read(array, read, 0, 0));
+		ck_assert_mem_eq(read, sum, sizeof(read));
+		assert_ok(nmhal_array_read(other, read, 0, 0));
+		ck_assert_mem_eq(read, others, sizeof(others));
+		nmhal_array_free(other);
+		nmhal_array_free(array);
+		board_close(&board);
+	}
+}
+END_TEST
+
+/* An update that breaks off is a matrix like any other: not resident where it failed, and easily made good. */
+START_TEST(failed_updates_are_made_good)
+{
+	for (unsigned at = 1; at <= 2; at++) {
+		float w[16 * 8], dw[16 * 8], sum[16 * 8], read[16 * 8], x[8], y[16];
+		struct board board;
+		nmhal_array *array;
+
+		open_board(&board, 2, 8, 8);
+		array = new_array(&board, 16, 8, NMHAL_ARRAY_ONE_SLICE, 0);
+		integers(w, 16, 8, CODE_MAX, 1);
+		integers(x, 1, 8, 127, 3);
+		for (int k = 0; k < 16 * 8; k++) {
+			dw[k] = w[k] > 0 ? -1 : w[k] < 0 ? 1 : 0;
+			sum[k] = w[k] + dw[k];
+		}
+		assert_ok(nmhal_array_program(array, w, 0, 0, 0));
+		fake_fail_next(&board.fake, FAKE_ADD_CELLS, NMHAL_E_IO);
+		board.fake.fail_at += at - 1;
+		assert_fails(NMHAL_E_IO, "", nmhal_array_update(array, dw, 0, 0));
+		board.fake.fail_at = 0;
+		assert_fails(NMHAL_E_STATE, "does not hold", multiply(array, NULL, x, 1, y, 0));
+		assert_fails(NMHAL_E_STATE, "does not hold", nmhal_array_update(array, dw, 0, 0));
+		assert_ok(nmhal_array_quantise(array, NULL, 0, read, NULL));
+		ck_assert_mem_eq(read, sum, sizeof(read));
+		assert_ok(multiply(array, read, x, 1, y, 0));
+		expect_product(sum, x, y, 16, 8, 1);
+		assert_ok(nmhal_array_read(array, read, 0, 0));
+		ck_assert_mem_eq(read, sum, sizeof(read));
+		nmhal_array_free(array);
+		board_close(&board);
+	}
+}
+END_TEST
+
 /* Each call of each op fails once: the product fails with that status, the next one is right. */
 START_TEST(failures_are_made_good)
 {
@@ -214,6 +353,7 @@ START_TEST(what_codes_stand_for)
 {
 	const float w[2][3] = {{7, 3.4f, -0.2f}, {0, 0, 0}}, dw[2][3] = {{-3, 0, 0}, {0, 0, 0}}, x[3] = {1, 1, 1};
 	const float expected[2][3] = {{7, 3, 0}, {0, 0, 0}}, updated[2][3] = {{4, 3, 0}, {0, 0, 0}};
+	struct nmhal_array_quality quality = {.struct_size = sizeof(quality)};
 	float quantised[2][3], scale[2], y[2];
 	struct board board;
 	nmhal_array *array;
@@ -235,6 +375,13 @@ START_TEST(what_codes_stand_for)
 	assert_ok(nmhal_array_quantise(array, NULL, 0, &quantised[0][0], scale));
 	ck_assert_mem_eq(quantised, updated, sizeof(quantised));
 	ck_assert_float_eq(scale[0], 1);
+	/* As a product with that matrix: it keeps codes and scale, though 4 / 7 would do. */
+	assert_ok(nmhal_array_quantise(array, &updated[0][0], 0, &quantised[0][0], scale));
+	ck_assert_mem_eq(quantised, updated, sizeof(quantised));
+	ck_assert_float_eq(scale[0], 1);
+	assert_ok(nmhal_array_get_quality(array, &updated[0][0], 0, &quality));
+	ck_assert_double_eq(quality.snr_db, HUGE_VAL);
+	ck_assert_double_eq_tol(quality.range_use, 4.0 / 7, 1e-12);
 	assert_ok(nmhal_array_quantise(array, NULL, 0, NULL, NULL));
 	assert_fails(NMHAL_E_INVALID, "stride", nmhal_array_quantise(array, NULL, 2, &quantised[0][0], NULL));
 	assert_fails(NMHAL_E_INVALID, "array is NULL", nmhal_array_quantise(NULL, NULL, 0, NULL, NULL));
@@ -323,7 +470,9 @@ int main(void)
 {
 	const TTest *const tests[] = {only_changed_cells_are_written, two_slices_write_what_differs,
 		direct_programming_is_noticed, strict_refuses_another_matrix, updates_add_on_the_device,
-		updates_of_two_slices_carry, failures_are_made_good, quality_of_the_codes, what_codes_stand_for,
+		updates_of_two_slices_carry, updates_cross_the_whole_range, updates_of_16_bits,
+		updates_of_tiles_in_turn,
+		failed_updates_are_made_good, failures_are_made_good, quality_of_the_codes, what_codes_stand_for,
 		threads_see_their_own_matrix};
 
 	return run_tests("array_weights", tests, sizeof(tests) / sizeof(*tests));

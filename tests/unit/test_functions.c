@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A device made of three functions, and arrays on it. */
+#include <float.h>
 #include <stdlib.h>
 
 #include "tests/unit/array_board.h"
@@ -30,6 +31,13 @@ static void mine_add(const float *w, const float *dw, float *w_new, unsigned n)
 static void mine_write(float *w, unsigned out, unsigned in)
 {
 	round_to_quarters(w, out * in);
+}
+
+static void keep(float *w, unsigned out, unsigned in)
+{
+	(void)w;
+	(void)out;
+	(void)in;
 }
 
 /* The same with status, for a device that counts and fails. */
@@ -251,6 +259,7 @@ START_TEST(what_such_a_device_cannot)
 	bed_open(&bed, &mine, "mine:", 0);
 	assert_fails(NMHAL_E_UNSUPPORTED, "transposed", multiply(bed.array, w, x, 1, y, NMHAL_PRODUCT_TRANSPOSED));
 	assert_fails(NMHAL_E_UNSUPPORTED, "codes", nmhal_array_get_quality(bed.array, w, 0, &quality));
+	assert_fails(NMHAL_E_UNSUPPORTED, "codes", nmhal_array_export_csv(bed.array, "map.csv", 0));
 	assert_fails(
 		NMHAL_E_UNSUPPORTED, "real numbers", nmhal_read_weights(bed.dev, NULL, codes, 0, NMHAL_CODE_I16, 0));
 	assert_fails(NMHAL_E_LIMIT, "0 are free", nmhal_array_new(&bed.dev, 1, 2, 3, NULL, &other));
@@ -289,10 +298,123 @@ START_TEST(bad_functions)
 }
 END_TEST
 
+/* ---- random calls ------------------------------------------------------------------------------------------------ */
+
+struct user {
+	nmhal_array *array;
+	float w[6], held[6]; /* what it gave last, and what the device made of it */
+	bool has_w;
+};
+
+static void draw(float *v, unsigned count, unsigned *seed)
+{
+	for (unsigned i = 0; i < count; i++) {
+		*seed = *seed * 1103515245u + 12345u;
+		v[i] = (float)((int)(*seed >> 16) % 2001 - 1000) / 100;
+	}
+}
+
+/* Programming, what products with w do before: nothing, when w is what it was. */
+static void give(struct user *user, const float *given)
+{
+	if (user->has_w && !memcmp(user->w, given, sizeof(user->w)))
+		return;
+	memcpy(user->w, given, sizeof(user->w));
+	memcpy(user->held, given, sizeof(user->held));
+	mine_write(user->held, 2, 3);
+	user->has_w = true;
+}
+
+static void random_call(struct user *user, bool adds, unsigned *seed)
+{
+	const unsigned call = (*seed >> 20) % 5;
+	float given[6], x[6], y[4], expected[4];
+
+	draw(given, 6, seed);
+	draw(x, 6, seed);
+	if (call == 0 && user->has_w)
+		memcpy(given, user->w, sizeof(given));
+	if (call <= 2 && !(call == 2 && !user->has_w)) {
+		assert_ok(multiply(user->array, call == 2 ? NULL : given, x, 2, y, 0));
+		if (call != 2)
+			give(user, given);
+		for (int b = 0; b < 2; b++)
+			mine_multiply(user->held, x + 3 * b, expected + 2 * b, 2, 3);
+		ck_assert_mem_eq(y, expected, sizeof(y));
+	} else if (!user->has_w) {
+		assert_fails(NMHAL_E_STATE, "", multiply(user->array, NULL, x, 2, y, 0));
+		assert_fails(NMHAL_E_STATE, "", nmhal_array_update(user->array, given, 0, 0));
+		assert_fails(NMHAL_E_STATE, "", nmhal_array_read(user->array, given, 0, 0));
+	} else if (call == 3) {
+		assert_ok(nmhal_array_update(user->array, given, 0, 0));
+		if (adds)
+			mine_add(user->held, given, user->held, 6);
+		else
+			for (int i = 0; i < 6; i++)
+				user->held[i] += given[i];
+		round_to_quarters(user->held, 6);
+		memcpy(user->w, user->held, sizeof(user->w));
+	} else {
+		assert_ok(nmhal_array_read(user->array, given, 0, 0));
+		ck_assert_mem_eq(given, user->held, sizeof(given));
+	}
+}
+
+/* Two arrays take turns on the device, which adds in even rounds. */
+START_TEST(random_calls_in_turn)
+{
+	const struct nmhal_array_options share = {sizeof(share), 0, NMHAL_ARRAY_SHARE};
+
+	for (unsigned round = 0; round < 20; round++) {
+		struct nmhal_functions functions = mine;
+		struct user users[2] = {0};
+		unsigned seed = round;
+		struct bed bed;
+
+		if (round % 2)
+			functions = (struct nmhal_functions){.struct_size = sizeof(functions),
+				.board = "mine",
+				.max_out = 8,
+				.max_in = 8,
+				.multiply = mine_multiply,
+				.write = mine_write};
+		bed_open(&bed, &functions, "mine:", NMHAL_ARRAY_SHARE);
+		users[0].array = bed.array;
+		assert_ok(nmhal_array_new(&bed.dev, 1, 2, 3, &share, &users[1].array));
+		for (unsigned k = 0; k < 100; k++)
+			random_call(&users[(seed >> 24) % 2], round % 2 == 0, &seed);
+		nmhal_array_free(users[1].array);
+		bed_close(&bed);
+	}
+}
+END_TEST
+
+START_TEST(sums_too_large_for_a_float)
+{
+	const float most[6] = {FLT_MAX, 1, 1, 1, 1, 1};
+	float read[6];
+	struct nmhal_functions functions = {.struct_size = sizeof(functions),
+		.board = "mine",
+		.max_out = 8,
+		.max_in = 8,
+		.multiply = mine_multiply,
+		.write = keep};
+	struct bed bed;
+
+	bed_open(&bed, &functions, "mine:", 0);
+	assert_ok(nmhal_array_program(bed.array, most, 0, 0, 0));
+	assert_fails(NMHAL_E_INVALID, "W[0][0] is too large", nmhal_array_update(bed.array, most, 0, 0));
+	assert_ok(nmhal_array_read(bed.array, read, 0, 0));
+	ck_assert_mem_eq(read, most, sizeof(read));
+	bed_close(&bed);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {numbers_pass_as_they_are, the_device_adds, status_comes_through,
-		functions_explain_themselves, failed_add_is_made_good, what_such_a_device_cannot, bad_functions};
+		functions_explain_themselves, failed_add_is_made_good, what_such_a_device_cannot, bad_functions,
+		random_calls_in_turn, sums_too_large_for_a_float};
 
 	return run_tests("functions", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -223,3 +224,8 @@ class Array:
         self._call(lib.nmhal_array_locate, out, inp, int(low_slice), place)
         device = next(device for device in self.devices if device._pointer == place.dev)
         return Place(device, place.core, place.row, place.col)
+
+    def export_csv(self, path: str | os.PathLike[str], *, timeout: float | None = None) -> None:
+        """Writes where each weight sits, its code, and the conductances [pS] of its cells, read now, to a CSV file
+        (nmhal_array_export_csv): columns out, in, slice, device, core, row, col, code, plus_ps, minus_ps."""
+        self._call(lib.nmhal_array_export_csv, os.fsencode(path), milliseconds(timeout))
