@@ -76,9 +76,12 @@ static uint64_t board_progress(void *self)
 
 static int board_tell(void *self, const char *text, char *reply, size_t size)
 {
-	if (strcmp(text, "frames"))
+	if (strcmp(text, "armed") == 0)
+		snprintf(reply, size, "%d", sim_board_armed(vusb_board_board(dev_of(self))));
+	else if (strcmp(text, "frames") == 0)
+		snprintf(reply, size, "%" PRIu64, board_progress(self));
+	else
 		return -EINVAL;
-	snprintf(reply, size, "%" PRIu64, board_progress(self));
 	return 0;
 }
 
