@@ -113,7 +113,7 @@ class Interrupt(unittest.TestCase):
         return list(self.tap.seen)
 
     def check(self, op, count, *command):
-        """The last request that the board has answered brought it to rest; a run has stopped before, the board works."""
+        """The last request that the board answers brings it to rest; a run has stopped before, the board works."""
         with self.subTest(command=command[0], op=hex(op), count=count):
             seen = self.interrupted(op, count, *command)
             self.assertEqual([entry for entry in seen if entry[0] & REPLY][-1], (REPLY, SAFE, nm.OK))
