@@ -196,8 +196,8 @@ static int go_back(struct link_device *dev, uint16_t number)
 }
 
 /*
- * Runs are never begun with STREAM: outputs are read by SPIKES_READ, which also makes room for more on the board and goes
- * out together with the next inputs, so that EVENTS would save no round trip. What comes of them is dropped.
+ * Runs are never begun with STREAM: outputs are read by SPIKES_READ, which also makes room for more on the board and
+ * goes out together with the next inputs, so that EVENTS would save no round trip. What comes of them is dropped.
  */
 static int take_frame(struct link_device *dev, const struct link_frame *frame)
 {
