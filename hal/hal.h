@@ -121,9 +121,10 @@ struct nm_tile {
 };
 struct nm_shadow {
 	int16_t *codes;  /* [cores][rows][cols] */
-	uint8_t *known;  /* [cores][rows]: 1: the row of codes equals the device */
+	uint8_t *known;  /* [cores][rows]: 1: the row of codes is what the device was programmed to */
 	struct nm_tile *tiles; /* [cores] */
 	uint32_t cores, rows, cols;
+	uint32_t tolerance; /* codes by which a read of a good weight may differ from what it was programmed to */
 	int16_t *wanted, *found; /* [rows][cols]: room for the codes of one call, under the device's lock */
 	int32_t *line;           /* [max(rows, cols)]: likewise */
 };
@@ -138,6 +139,8 @@ bool nm_shadow_knows_all(const struct nm_shadow *shadow, uint32_t core, uint32_t
 void nm_shadow_set(struct nm_shadow *shadow, const struct nmhal_cell *cell);
 /* The region of the device now holds codes; a row becomes known when the region spans all its columns. */
 void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride);
+/* The same of codes that were read: in known rows, what lies within the tolerance stays as it was programmed. */
+void nm_shadow_learn(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride);
 
 /* ---- inference.c ------------------------------------------------------------------------------------------------- */
 /* nmhal_run_inference() with the lock held; fills in what op leaves to defaults. */

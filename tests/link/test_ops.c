@@ -60,6 +60,7 @@ START_TEST(the_board_is_described)
 	ck_assert_uint_eq(caps.rows, FAR_ROWS);
 	ck_assert_uint_eq(caps.cols, FAR_COLS);
 	ck_assert_int_eq(caps.weight_min, -100);
+	ck_assert_uint_eq(caps.weight_tolerance, 2);
 	ck_assert_int_eq(caps.output_max, 1000);
 	ck_assert_int_eq(caps.virtual_max, 100);
 	ck_assert_int_eq(caps.potential_min, -500);
