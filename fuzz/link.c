@@ -19,6 +19,8 @@
 #define MAX_FRAME 1024u
 #define PACKETS   (MAX_FRAME + 1024u)
 
+unsigned fuzz_taken;
+
 static struct {
 	struct nmhal_host *host;
 	const uint8_t *p;
@@ -257,6 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int failed = weights_and_inference(dev) + spikes_and_neurons(dev) + lists_and_cells(dev);
 
 		MUST(!failed || *nmhal_last_error());
+		fuzz_taken++;
 	} else {
 		MUST(!dev && *nmhal_last_error());
 	}

@@ -7,6 +7,8 @@
 
 #define MOST 512u
 
+unsigned fuzz_taken;
+
 #define TRIP(record)                                                                                                   \
 	static void trip_##record(const uint8_t *p, uint32_t size)                                                     \
 	{                                                                                                              \
@@ -58,6 +60,7 @@ static void print(const uint8_t *data, size_t size)
 	size_t length = nmlink_print_frame(text, sizeof(text), data, size);
 
 	MUST(length < sizeof(text) && strlen(text) == length);
+	fuzz_taken += nmlink_frame_open(data, size, &header, nmlink_crc32c) == NMLINK_OK;
 	if (size < NMLINK_HEADER_SIZE)
 		return;
 	memcpy(frame, data, size);

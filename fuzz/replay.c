@@ -44,6 +44,6 @@ int main(int argc, char **argv)
 		files++;
 	}
 	closedir(folder);
-	printf("%d inputs\n", files);
-	return files ? status : EXIT_FAILURE;
+	printf("%d inputs, %u of them taken\n", files, fuzz_taken);
+	return fuzz_taken ? status : EXIT_FAILURE;
 }

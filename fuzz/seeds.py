@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the first inputs of the corpora: sessions in which every request occurs, and the frames of PROTOCOL.md."""
+"""Writes the first inputs of the corpora: sessions in which every request occurs, the frames of PROTOCOL.md, records of
+boards, URIs, devices on the USB. Those of traces were recorded, with record=."""
 import pathlib
 import re
 import struct
@@ -44,22 +45,64 @@ def link_input(opcodes):
     def record(tag, value):
         return struct.pack("<HH", tag, len(value)) + value
 
+    def fixed(tag, value):
+        """A record without texts. The zeros are fields of later versions."""
+        return record(tag, value + bytes(8))
+
     ops = sorted(code for name, code in opcodes.items() if code > 4 and name != "EVENTS")
     codes = struct.pack("<iiBB", -7, 7, 4, 1)
     records = b"".join([
         record(0x02, b"seed"), record(0x08, struct.pack(f"<{len(ops)}H", *ops)),
-        record(0x10, struct.pack("<4H", 1, 4, 4, 1)),
-        record(0x11, codes), record(0x12, codes + struct.pack("<HI", 3, 4)), record(0x13, codes),
-        record(0x14, struct.pack("<H6i", 1, 0, 9, 0, 9, -9, 9)),
-        record(0x15, struct.pack("<HhhHHIQ", 7, 1, 9, 3, 3, 8, 1)),
-        record(0x20, struct.pack("<6I", 9, 1, 1, 9, 1, 2)), record(0x21, struct.pack("<4I", 1, 9, 2, 8)),
-        record(0x22, struct.pack("<HI", 0, 1)), record(0x30, struct.pack("<BBqq", 2, 3, -5, 5) + b"gain\0dB\0a gain"),
+        fixed(0x10, struct.pack("<4H", 1, 4, 4, 1)),
+        fixed(0x11, codes), fixed(0x12, codes + struct.pack("<HI", 3, 4)), fixed(0x13, codes),
+        fixed(0x14, struct.pack("<H6i", 1, 0, 9, 0, 9, -9, 9)),
+        fixed(0x15, struct.pack("<HhhHHIQ", 7, 1, 9, 3, 3, 8, 1)),
+        fixed(0x20, struct.pack("<6I", 9, 1, 1, 9, 1, 2)), fixed(0x21, struct.pack("<4I", 1, 9, 2, 8)),
+        fixed(0x22, struct.pack("<HI", 0, 1)), record(0x30, struct.pack("<BBqq", 2, 3, -5, 5) + b"gain\0dB\0a gain"),
         record(0x31, b"\xffheat\0degC\0of it"), record(0x32, b"pulses\0applied")])
     answers = [b"\1", bytes(4), b"\5\1", NEURON, b"", struct.pack("<3I", 1, 1, 1),
                struct.pack("<4IIHH", 0, 1, 1, 1, 0, 0, 3), struct.pack("<3Q", 1, 2, 3), b"", struct.pack("<q", 5),
                struct.pack("<I", 4), struct.pack("<I8i", 0, *range(8)), struct.pack("<I", 77),
                struct.pack("<5I", *range(5)), b""]
     return struct.pack(">H", len(records)) + records, [struct.pack(">BBH", 0, 0, len(tail)) + tail for tail in answers]
+
+
+# Of every kind that there is in the documents, and some that are none.
+URIS = [
+    "sim:tinyodin", "usb:serial=NM-0042", "usb:nmlink,bus=1,port=4.2", "ftdi:nmlink,serial=FT9Q,mode=uart,baud=3000000",
+    "tty:path=/dev/ttyUSB0,baud=921600", "tcp:host=bench3,port=7411", "replay:file=run%2012%2C.nmtrace", "null:",
+    "sim:xbar64,seed=0x7f,noise=write:pcm+read+drift:wan2022+stuck:0.01+output:1.5+adc+irdrop,inputs=full,threads=2",
+    "sim:xbar8,simd=off,window=64,max_frame=1048576,record=x", "sim:spike256,clk_hz=50000000,noise=pristine",
+    "sim:xbar8,fault=drop:0.01+dup:1+flip:0.000000001+short@7+split:0+reorder@18446744073709551615,fault_seed=3",
+    "ftdi:tinyodin,fault=delay:0.5+timeout@1+io:0.1+gone@500", "sim:xbar8,seed=18446744073709551616,seed=1",
+    "x:a=%41%2c%25%20%7f", "x:a=%00", "x:,a=b", "x:a", ":", "", "a+b-c:board.x_y-z,k=",
+]
+
+
+def usb_inputs():
+    """Devices as fuzz/usb.c takes them."""
+    def piece(data):
+        return bytes([len(data)]) + data
+
+    def device(kind, failures, strings, names, config, ports=b"\1\4"):
+        return (bytes([kind, failures, strings]) + piece(ports) + piece(config)
+                + b"".join(piece(name) for name in names + [b""] * (4 - len(names))))
+
+    def interface(number, kind, name, *endpoints):
+        return (bytes([9, 4, number, 0, len(endpoints), kind, 0, 0, name])
+                + b"".join(bytes([7, 5, address, 2, 0, 2, 0]) for address in endpoints))
+
+    head = bytes([9, 2, 39, 0, 1, 1, 0, 0x80, 50])
+    names = [b"a lab", b"crossbar", b"NM-0042", b"NMHAL xbar64"]
+    board = device(0, 0, 0x23, names, head + interface(0, 0xFF, 4, 1, 0x81, 0x82))
+    composite = device(0, 0, 0x23, names, head + bytes([8, 11, 0, 2, 2, 2, 1, 0]) + interface(0, 2, 1, 0x83)
+                       + bytes([5, 36, 0, 16, 1]) + interface(1, 10, 0, 2, 0x82) + interface(7, 0xFF, 4, 1, 0x81),
+                       b"\1\2\3\4\5\6\7")
+    chip = device(1, 0, 0x12, [b"NMHAL nmlink uart", b"FT0042"], head + interface(0, 0xFF, 1, 2, 0x81))
+    return {"board": board, "composite": composite, "chip": chip, "several": 3 * board + chip + 17 * composite,
+            "closed": device(0, 1, 0x23, names, head) + device(2, 3, 0, [], b"") + board,
+            "odd": device(0, 4, 0xFF, [b"NMHAL\n\0\xff,%"] * 4, interface(0, 0xFF, 1, 0x81, 1) + b"\0\0"),
+            "short": board[:-9]}
 
 
 def step(kind, opcode, payload):
@@ -96,6 +139,15 @@ def main():
                                             for i, answer in enumerate(answers))
     files["link/short"] = records + b"".join(answer[:-1] + b"\5" for answer in answers)
     files["link/gone"] = records[:-9]
+    files["caps/all"] = records[2:]
+    files["caps/cut"] = records[2:-9]
+    files["caps/twice"] = records[2:] + records[2:]
+    files["caps/more"] = b"".join([records[2:], bytes([0x99, 0, 1, 0, 7]), bytes([1, 0x80, 3, 0]), b"own"])
+    files["caps/texts"] = b"".join(struct.pack("<HH", tag, 31) + "Zürich ½ \U0001F600".encode().ljust(31, b".")
+                                   for tag in (1, 3, 4, 5)) + records[2:]
+    for number, uri in enumerate(URIS):
+        files[f"uri/{number}"] = uri.encode()
+    files.update({f"usb/{name}": devices for name, devices in usb_inputs().items()})
     for name, content in files.items():
         path = ROOT / "fuzz/corpus" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@
 #include "hal/hal.h"
 
 static _Thread_local char sentence[1024];
+#define SUBJECT_MOST 700 /* characters: what is wrong comes after it, and has room */
 
 static const char *const status_names[] = {
 	"NMHAL_OK", "NMHAL_E_INVALID", "NMHAL_E_NO_DEVICE", "NMHAL_E_ACCESS", "NMHAL_E_BUSY", "NMHAL_E_TIMEOUT",
@@ -55,11 +56,10 @@ int nm_vfail(const char *subject, int status, const char *format, va_list args)
 	size_t used = 0;
 
 	if (subject && *subject) {
-		int length = snprintf(text, sizeof text, "%s: ", subject);
+		const char *cut = strnlen(subject, SUBJECT_MOST + 1) > SUBJECT_MOST ? "..." : "";
+		int length = snprintf(text, sizeof text, "%.*s%s: ", SUBJECT_MOST, subject, cut);
 
 		used = length < 0 ? 0 : (size_t)length;
-		if (used >= sizeof text)
-			used = sizeof text - 1;
 	}
 	if (vsnprintf(text + used, sizeof text - used, format, args) < 0)
 		text[used] = '\0';

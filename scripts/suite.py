@@ -193,7 +193,7 @@ def fuzz_one(stage, target):
     corpus = found / target
     corpus.mkdir(parents=True, exist_ok=True)
     output = subprocess.run([BUILD / "fuzz/fuzz" / f"fuzz_{target}", f"-max_total_time={stage.fuzz_seconds}",
-                             "-timeout=20", "-rss_limit_mb=1024", "-max_len=4096",
+                             "-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=64", "-max_len=4096",
                              f"-artifact_prefix={found}/{target}-", corpus, ROOT / "fuzz/corpus" / target],
                             stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             errors="replace", check=False, timeout=stage.fuzz_seconds + 300)

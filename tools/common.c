@@ -137,7 +137,7 @@ void signals_hold(bool hold)
 
 /* ---- device ------------------------------------------------------------------------------------------------------ */
 
-static void log_line(void *user, enum nmhal_log_level level, const char *uri, const char *message)
+void probe_log(void *user, enum nmhal_log_level level, const char *uri, const char *message)
 {
 	static const char *const names[] = {"", "error", "warning", "info", "debug", "wire", ""};
 	const char *name = (unsigned)level < sizeof(names) / sizeof(names[0]) ? names[level] : "log";
@@ -150,7 +150,7 @@ int probe_context(struct probe *p)
 {
 	struct nmhal_context_params params = NMHAL_CONTEXT_PARAMS_INIT;
 
-	params.log = log_line;
+	params.log = probe_log;
 	if (p->quiet)
 		params.log_level = NMHAL_LOG_NONE;
 	else if (p->verbose > 0)

@@ -88,6 +88,8 @@ int probe_fail(const struct probe *p, int status, const char *format, ...) PROBE
 int probe_fail_last(const struct probe *p, int status);
 /* Words for the user on stderr; silent with -q. */
 void probe_note(const struct probe *p, const char *format, ...) PROBE_PRINTF(2, 3);
+/* A line of the library's log on stderr (nmhal_log_fn). */
+void probe_log(void *user, enum nmhal_log_level level, const char *uri, const char *message);
 /* Makes the context; opens the device of -u and fills caps. PROBE_OK or the exit code after a message. */
 int probe_context(struct probe *p);
 int probe_open(struct probe *p);

@@ -184,11 +184,13 @@ static const struct nmhal_link bench_link = {
 int __wrap_nmhal_context_new(const struct nmhal_context_params *params, nmhal_context **out)
 {
 	struct nmhal_context_params none = *params;
-	/* A context with this link alone: the library does not know it by name. */
-	bool own = params->drivers && strcmp(params->drivers, mutant_link.scheme) == 0;
+	/* A context with this link, and wrappers perhaps: the library does not know it by name. */
+	const size_t length = strlen(mutant_link.scheme);
+	bool own = params->drivers && strncmp(params->drivers, mutant_link.scheme, length) == 0;
 	int status;
 
-	none.drivers = "";
+	if (own)
+		none.drivers = params->drivers + length + (params->drivers[length] == ',');
 	status = __real_nmhal_context_new(own ? &none : params, out);
 
 	if (status == NMHAL_OK)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """conformance: good boards get their certificate, and each broken rule fails the cases that are about it, no others."""
 import datetime
+import pathlib
 import re
 import signal
 import subprocess
@@ -77,6 +78,73 @@ class Conformance(probe.ProbeTest):
                 self.assertEqual(results(found, "failed"), wanted)
                 self.assertFalse(found["conforms"])
                 self.assert_has(done.err, f"{len(wanted)} of ")
+
+    def test_faults_on_the_way(self):
+        """Whatever the carrier does to frames: no case fails for it, and the certificate says what there was."""
+        rates = ["drop:0.01", "dup:0.01", "flip:0.01", "short:0.01", "io:0.01", "delay:0.002",
+                 "drop:0.004+dup:0.004+flip:0.004+short:0.004"]
+        for seed, fault in enumerate(rates):
+            with self.subTest(fault=fault, seed=seed):
+                board = ("sim:spike256", "mutant:xbar8,defect=none,bytes=1,max_frame=1024")[seed % 2]
+                uri = f"{board},fault={fault},fault_seed={seed}"
+                found = self.json("conformance", uri, *PULSE, program=FAULTY)
+                self.assertEqual(results(found, "failed") | results(found, "undecided"), set())
+                self.assertEqual((found["faults"]["fault"], found["faults"]["seed"]), (fault, str(seed)))
+                self.assertGreater(found["faults"]["injected"], 0)
+                tried = [case["attempts"] for case in found["cases"]]
+                self.assertEqual(found["faults"]["repeated"], sum(attempts > 1 for attempts in tried))
+                self.assertEqual(max(tried) > 1, not fault.startswith("delay"))
+        found = self.json("conformance", "sim:xbar8")
+        self.assertIsNone(found["faults"])
+        self.assertEqual({case["attempts"] for case in found["cases"]}, {1})
+
+    def test_faults_hide_no_broken_rule(self):
+        """What fails without a fault having hit it fails, however often faults hit others."""
+        for defect in ("crc", "repeats", "arming", "sessions"):
+            with self.subTest(defect=defect):
+                uri = f"mutant:xbar8,defect={defect},fault=drop:0.003+flip:0.003,fault_seed=5"
+                found = probe.json.loads(self.probe("--json", "conformance", uri, *PULSE, program=FAULTY, code=8).out)
+                self.assertEqual(results(found, "failed"), MUTANTS[defect])
+                self.assertGreater(found["faults"]["repeated"], 0)
+
+    def test_too_many_faults(self):
+        done = self.probe("conformance", "sim:xbar8,fault=drop:0.25,fault_seed=3", code=1)
+        self.assert_has(done.out, "The carrier is too faulty to say whether the board conforms.", " undecided; ",
+                        "undecided  limits are never widened: faults hit each of 50 attempts",
+                        "faults    drop:0.25 (fault_seed=3): ", "cases tried again, most attempts ")
+        self.assert_has(done.err, "cases are undecided: faults hit all of 50 attempts; lower the rates of fault=")
+        gone = self.probe("conformance", "sim:xbar8,fault=gone@500", code=10)
+        self.assert_has(gone.err, "injected fault: gone at operation 500 (fault_seed=1)")
+        self.assertNotIn("Certificate", gone.out)
+        self.assert_has(self.fails(2, "conformance", "sim:xbar8,fault=cut:1"), "known: drop, dup, flip")
+
+    def test_what_is_put_back_is_put_back_under_faults(self):
+        """Weights and neurons that cases change, on a board that outlives the run."""
+        vboard = pathlib.Path(probe.PROBE).parent / "vboard/nmhal-vboard"
+        process = subprocess.Popen([vboard, "spike256", "--unix", self.path("board")], stdout=subprocess.PIPE,
+                                   text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.send_signal, signal.SIGINT)
+        uri = process.stdout.readline().strip()
+        weights = self.path("w.npy", probe.npy([[row - col for col in range(4)] for row in range(4)]))
+        self.probe("-u", uri, "program", weights, "--region", "0,252,252")
+        self.probe("-u", uri, "neurons", "set", "255", "threshold=77")
+
+        def what_it_holds():
+            return [self.json("-u", uri, *command) for command in [("weights", "--region", "0,252,252,4,4"),
+                                                                   ("neurons", "255")]]
+
+        before = what_it_holds()
+        self.assertTrue(self.json("conformance", f"{uri},fault=drop:0.004+flip:0.004,fault_seed=2")["conforms"])
+        self.assertEqual(what_it_holds(), before)
+
+    def test_a_record_of_the_run(self):
+        trace = self.path("run.nmtrace")
+        self.json("conformance", f"sim:xbar8,record={trace},fault=flip:0.005")
+        content = pathlib.Path(trace).read_bytes()
+        self.assertEqual(content[:8], b"NMTRACE\0")
+        self.assertGreater(content.count(b"conformance"), 50)  # the PINGs
 
     def test_refused(self):
         self.assert_has(self.fails(2, "conformance"), "URI is missing")

@@ -154,7 +154,7 @@ class Json(probe.ProbeTest):
         cells = [["conductance"], ["conductance", "-o", self.path("g.npy")], ["set", *ramp],
                  ["pulse", "0,0,0", "--voltage=1V", "--width=1us", "-y"],
                  ["sweep", "0,0,0", "--start=0V", "--step=1mV", "--points=2", "--width=1us", "-y"]]
-        return {"conformance": [["conformance", "sim:xbar8"]],
+        return {"conformance": [["conformance", "sim:xbar8,fault=drop:0.001"]],
                 "infer": [[*analog, "infer", inputs], [*analog, "infer", inputs, "-o", self.path("y.npy")]],
                 "cells": [[*analog, "cells", *words] for words in cells],
                 **{name: [[*analog, name]] for name in ("sensors", "counters", "limits", "arm", "safe")},

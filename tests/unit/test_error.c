@@ -60,8 +60,13 @@ START_TEST(is_one_line_of_bounded_length)
 	text[sizeof(text) - 1] = '\0';
 	nm_fail("uri", NMHAL_E_IO, "%s", text);
 	ck_assert_uint_eq(strlen(nmhal_last_error()), 1023);
+	/* However long the subject is, what is wrong is said. */
 	nm_fail(text, NMHAL_E_IO, "text");
-	ck_assert_uint_eq(strlen(nmhal_last_error()), 1023);
+	ck_assert_uint_eq(strlen(nmhal_last_error()), 700 + strlen("...: text"));
+	ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "x...: text"));
+	text[700] = '\0';
+	nm_fail(text, NMHAL_E_IO, "text");
+	ck_assert_uint_eq(strlen(nmhal_last_error()), 700 + strlen(": text"));
 	nm_fail("two\nlines", NMHAL_E_IO, "tab\tand\x7f \xc3\xa9");
 	ck_assert_str_eq(nmhal_last_error(), "two?lines: tab?and? \xc3\xa9");
 }

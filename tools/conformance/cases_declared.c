@@ -34,18 +34,17 @@ static size_t neuron_payload(uint16_t index, const struct nmlink_neuron_record *
 	return (size_t)(p - payload);
 }
 
-static void neurons_come_back(struct run *run)
+#define NEURON_PAYLOAD (NMLINK_SIZE_write_neurons_request + NMLINK_SIZE_neuron_record)
+
+static void write_last_neuron(struct run *run, uint16_t last)
 {
 	const struct nmlink_neuron_cap *cap = &run->caps.neuron;
-	const uint16_t last = (uint16_t)(run->caps.array.cols - 1);
-	struct nmlink_neuron_record kept, found, wanted = {.threshold = cap->threshold_max, .leak = cap->leak_max,
+	struct nmlink_neuron_record found, wanted = {.threshold = cap->threshold_max, .leak = cap->leak_max,
 		.potential = cap->potential_min, .enabled = 0};
-	uint8_t payload[NMLINK_SIZE_write_neurons_request + NMLINK_SIZE_neuron_record];
+	uint8_t payload[NEURON_PAYLOAD];
 	struct reply reply;
 	size_t size;
 
-	NEED(has_op(run, NMLINK_OP_WRITE_NEURONS), "neurons");
-	MUST(read_neuron(run, last, &kept));
 	size = neuron_payload(last, &wanted, payload);
 	MUST(ask(run, NMLINK_OP_WRITE_NEURONS, payload, size, NMLINK_OK, &reply) && read_neuron(run, last, &found));
 	EXPECT(found.threshold == wanted.threshold && found.leak == wanted.leak &&
@@ -56,10 +55,20 @@ static void neurons_come_back(struct run *run)
 	wanted.enabled = 2;
 	size = neuron_payload(last, &wanted, payload);
 	MUST(refused(run, NMLINK_OP_WRITE_NEURONS, payload, size, 0, "enabled 2"));
-	size = neuron_payload((uint16_t)(last + 1), &kept, payload);
+	size = neuron_payload((uint16_t)(last + 1), &found, payload);
 	MUST(refused(run, NMLINK_OP_WRITE_NEURONS, payload, size, 0, "a neuron past the last"));
-	size = neuron_payload(last, &kept, payload);
-	MUST(ask(run, NMLINK_OP_WRITE_NEURONS, payload, size, NMLINK_OK, &reply));
+}
+
+static void neurons_come_back(struct run *run)
+{
+	const uint16_t last = (uint16_t)(run->caps.array.cols - 1);
+	struct nmlink_neuron_record kept;
+	uint8_t payload[NEURON_PAYLOAD];
+
+	NEED(has_op(run, NMLINK_OP_WRITE_NEURONS), "neurons");
+	MUST(read_neuron(run, last, &kept));
+	write_last_neuron(run, last);
+	put_back(run, NMLINK_OP_WRITE_NEURONS, payload, neuron_payload(last, &kept, payload));
 }
 
 static void a_run_begins_and_ends(struct run *run)

@@ -109,13 +109,11 @@ static void with_corner(struct run *run, void (*body)(struct run *run, const str
 {
 	const struct nmlink_rectangle r = corner(run);
 	int32_t kept[SIDE * SIDE] = {0};
-	struct reply reply;
+	uint8_t payload[PAYLOAD];
 
 	MUST(read_codes(run, &r, kept));
 	body(run, &r);
-	/* In a new session: a case that failed may have lost count. */
-	if (run->status == NMHAL_OK && hello(run, &reply))
-		(void)write_codes(run, &r, kept);
+	put_back(run, NMLINK_OP_WRITE, payload, write_payload(run, &r, kept, payload));
 }
 
 static void body_read_back(struct run *run, const struct nmlink_rectangle *r)

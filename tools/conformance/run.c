@@ -48,35 +48,101 @@ bool has_op(const struct run *run, uint16_t op)
 	return false;
 }
 
-static void run_case(struct run *run, const char *group, const struct conformance_case *c)
+/* ---- attempts ---------------------------------------------------------------------------------------------------- */
+
+bool hit(const struct run *run)
+{
+	return run->faults != run->begun;
+}
+
+bool item_done(struct run *run)
+{
+	if (hit(run))
+		return false;
+	run->item++;
+	run->in_a_row = 1;
+	return true;
+}
+
+/* A session in which nothing is left of earlier ones. */
+static bool begin_attempt(struct run *run)
 {
 	struct reply reply;
 
 	run->verdict = VERDICT_PASSED;
 	run->said[0] = '\0';
-	run->begin(run, group, c->name);
-	if (hello(run, &reply))
-		c->run(run);
-	run->end(run);
+	run->begun = run->faults;
+	run->attempts++;
+	run->in_a_row++;
+	return (!run->faulty || wire_flush(run)) && hello(run, &reply);
 }
 
-/* All cases, each in a session of its own. The records are read first: cases need to know what the board has. */
-static int run_all(struct run *run)
+static bool another_attempt(const struct run *run)
+{
+	return hit(run) && run->status == NMHAL_OK && run->in_a_row < MOST_ATTEMPTS;
+}
+
+void put_back(struct run *run, uint16_t op, const uint8_t *payload, size_t size)
 {
 	struct reply reply;
 
-	run->status = run->stream.ops->flush(run->stream.self, nmhal_now_ns() + (int64_t)run->reply_ms * 1000000);
-	if (run->status != NMHAL_OK)
+	for (unsigned n = 0; n < MOST_ATTEMPTS && run->status == NMHAL_OK; n++) {
+		const unsigned faults = run->faults;
+
+		/* In a new session: a case that failed may have lost count. */
+		if ((!run->faulty || wire_flush(run)) && hello(run, &reply) &&
+			ask(run, op, payload, size, NMLINK_OK, &reply))
+			return;
+		if (faults == run->faults)
+			return;
+	}
+}
+
+/* ---- all cases --------------------------------------------------------------------------------------------------- */
+
+static void run_case(struct run *run, const char *group, const struct conformance_case *c)
+{
+	run->begin(run, group, c->name);
+	run->attempts = run->in_a_row = 0;
+	run->item = 0;
+	do {
+		if (begin_attempt(run))
+			c->run(run);
+	} while (another_attempt(run));
+	if (hit(run) && run->status == NMHAL_OK) {
+		run->verdict = VERDICT_UNDECIDED;
+		snprintf(run->said, sizeof(run->said), "faults hit each of %u attempts", run->in_a_row);
+	}
+	run->end(run);
+}
+
+/* Reads the records: cases need to know what the board has. */
+static bool get_to_know(struct run *run)
+{
+	bool known;
+
+	run->attempts = run->in_a_row = 0;
+	do
+		known = begin_attempt(run) && read_caps(run);
+	while (!known && another_attempt(run));
+	return known;
+}
+
+/* Each case has a session of its own. */
+static int run_all(struct run *run)
+{
+	if (!wire_flush(run) && run->status != NMHAL_OK)
 		return run->status;
-	if (!hello(run, &reply) || !read_caps(run))
+	if (!get_to_know(run))
 		return run->status ? run->status : nmhal_host_fail(run->host, NMHAL_E_PROTOCOL,
 			"conformance: no session with the board: %s", run->said);
 	for (size_t g = 0; g < sizeof(groups) / sizeof(*groups); g++)
 		for (const struct conformance_case *c = groups[g].cases; c->name && run->status == NMHAL_OK; c++)
 			run_case(run, groups[g].name, c);
 	/* A new session leaves the board disarmed, with its lines at 0 V. */
-	if (run->status == NMHAL_OK)
-		(void)hello(run, &reply);
+	run->in_a_row = 0;
+	while (run->status == NMHAL_OK && !begin_attempt(run) && another_attempt(run))
+		;
 	return run->status;
 }
 

@@ -12,7 +12,14 @@
 
 #include "nmlink/frame.h"
 
-enum verdict { VERDICT_PASSED, VERDICT_FAILED, VERDICT_ABSENT };
+enum verdict {
+	VERDICT_PASSED,
+	VERDICT_FAILED,
+	VERDICT_ABSENT,
+	VERDICT_UNDECIDED, /* faults on the way hit every attempt */
+};
+
+#define MOST_ATTEMPTS 50u /* at a case, or at an item of one that says how far it came */
 
 /* A reply of the board; the payload stands until the next one is received. */
 struct reply {
@@ -60,6 +67,14 @@ struct run {
 	enum verdict verdict; /* of the case */
 	char said[240];       /* what failed or is absent */
 	int status;           /* of the link: a failure ends the run */
+
+	/* Faults on purpose (fault= in the URI). What one hit says nothing about the board: it is tried again. */
+	bool faulty;         /* there may be some */
+	unsigned faults;     /* so far that changed or lost something, counted by the command */
+	unsigned begun;      /* of them before this attempt */
+	unsigned attempts;   /* at this case, all of them */
+	unsigned in_a_row;   /* of them since the last item that was done */
+	size_t item;         /* how far the case came, see item_done() */
 };
 
 /* A case: what it shows, and how. */
@@ -80,6 +95,16 @@ extern const struct conformance_case session_cases[], frame_cases[], caps_cases[
 extern const struct nmhal_driver conformance_driver;
 /* Attribute by which the command hands a struct run to the driver, as a number. */
 #define CONFORMANCE_RUN_KEY "run"
+
+/* Whether a fault hit this attempt, so that its verdict does not count. */
+bool hit(const struct run *run);
+/*
+ * For long cases over items that do not depend on each other: they begin with run->item, and say so when that one is
+ * done. False: a fault hit it, and the case is to return; its next attempt goes on there.
+ */
+bool item_done(struct run *run);
+/* Sends a request in a session of its own, again when a fault hits it: puts back what a case has changed. */
+void put_back(struct run *run, uint16_t op, const uint8_t *payload, size_t size);
 
 /* Keeps a verdict with its sentence, unless one that is worse was kept. */
 __attribute__((format(printf, 3, 4))) void say(struct run *run, enum verdict verdict, const char *format, ...);
@@ -126,6 +151,8 @@ bool wire_receive(struct run *run, struct reply *reply, uint32_t ms);
 bool wire_reply(struct run *run, struct reply *reply);
 /* True when nothing comes for a while. */
 bool wire_quiet(struct run *run);
+/* Drops what is on its way; false when the link failed. */
+bool wire_flush(struct run *run);
 
 /* Begins a session. */
 bool hello(struct run *run, struct reply *reply);

@@ -39,9 +39,11 @@ static int64_t in_ms(uint32_t ms)
 	return nmhal_now_ns() + (int64_t)ms * 1000000;
 }
 
+/* What a fault did is over with the attempt that it hit. */
 static bool link_failed(struct run *run, int status)
 {
-	run->status = status;
+	if (!hit(run) || (status != NMHAL_E_IO && status != NMHAL_E_TIMEOUT))
+		run->status = status;
 	say(run, VERDICT_FAILED, "the link failed: %s", nmhal_last_error());
 	return false;
 }
@@ -136,6 +138,21 @@ bool wire_quiet(struct run *run)
 	if (wire_receive(run, &reply, QUIET_MS))
 		say(run, VERDICT_FAILED, "a reply (%s) where there should be none", status_name(reply.header.status));
 	return run->verdict != VERDICT_FAILED;
+}
+
+bool wire_flush(struct run *run)
+{
+	static const uint8_t end = 0;
+	int status = NMHAL_OK;
+
+	/* The board may hold the begin of a frame that was cut short. */
+	if (!run->packets)
+		status = run->stream.ops->send(run->stream.self, &end, 1, in_ms(run->reply_ms));
+	if (status == NMHAL_OK)
+		status = run->stream.ops->flush(run->stream.self, in_ms(run->reply_ms));
+	run->in_at = run->in_size = 0;
+	run->cobs = (struct nmlink_cobs){.buffer = run->whole, .capacity = run->room};
+	return status == NMHAL_OK || link_failed(run, status);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
