@@ -6,7 +6,7 @@
 
 #include "link.h"
 
-#define CLOSE_NS INT64_C(1000000000)
+#define CLOSE_NS INT64_C(1000000000) /* for the safe state, behind what is on the way */
 
 static int link_caps(void *self, struct nmhal_device_caps *caps)
 {
@@ -65,7 +65,7 @@ static void link_close(void *self)
 {
 	struct link_device *dev = self;
 	const struct nmhal_stream stream = dev->wire.pipe.stream;
-	const int64_t deadline_ns = nmhal_now_ns() + CLOSE_NS;
+	const int64_t deadline_ns = nmhal_now_ns() + CLOSE_NS + link_backlog_ns(&dev->wire);
 	int status = NMHAL_OK;
 
 	if (link_caps_has(&dev->caps, NMLINK_OP_SAFE_STATE))

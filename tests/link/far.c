@@ -284,6 +284,11 @@ void far_init(struct far *far)
 
 /* ---- the stream -------------------------------------------------------------------------------------------------- */
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void enqueue(struct far *far, const uint8_t *frame, size_t size)
 {
 	struct far_frame *slot = &far->queue[(far->first + far->count) % FAR_QUEUE];
@@ -292,6 +297,8 @@ static void enqueue(struct far *far, const uint8_t *frame, size_t size)
 	slot->size = far->bytes ? nmlink_cobs_encode(slot->bytes, frame, size) : size;
 	if (!far->bytes)
 		memcpy(slot->bytes, frame, size);
+	slot->begins_ns = later(far->board_free_ns, far->in_free_ns);
+	far->in_free_ns = slot->begins_ns + (int64_t)slot->size * far->byte_ns;
 	far->count++;
 }
 
@@ -320,9 +327,19 @@ static void deliver(struct far *far, bool reply, uint8_t *frame, size_t size)
 		arrive(far, reply, late->bytes, late->size);
 }
 
+static unsigned works(const struct far *far)
+{
+	unsigned sum = 0;
+
+	for (size_t op = 0; op < sizeof(far->executed) / sizeof(far->executed[0]); op++)
+		sum += far->executed[op];
+	return sum;
+}
+
 /* A frame at its end: the host's queue, or the board, whose answer goes back. */
 static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t size)
 {
+	const unsigned before = works(far);
 	uint8_t answer[FAR_FRAME];
 	uint32_t length;
 
@@ -331,6 +348,7 @@ static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t siz
 		return;
 	}
 	length = nmlink_core_frame(&far->core, frame, size, answer);
+	far->board_free_ns = later(far->board_free_ns, far->out_free_ns) + (works(far) - before) * far->work_ns;
 	if (length)
 		deliver(far, true, answer, length);
 }
@@ -364,6 +382,8 @@ static int far_send(void *self, const void *buf, size_t size, int64_t deadline_n
 	(void)deadline_ns;
 	if (status != NMHAL_OK)
 		return status;
+	if (far->clock_ns)
+		far->out_free_ns = later(*far->clock_ns, far->out_free_ns) + (int64_t)size * far->byte_ns;
 	if (far->room && far->count >= far->room)
 		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "no room for another answer");
 	if (!far->bytes) {
@@ -381,13 +401,26 @@ static int far_send(void *self, const void *buf, size_t size, int64_t deadline_n
 	return NMHAL_OK;
 }
 
+/* Lets time pass until a part of the frame is here, or to the deadline; *size: how much is. */
+static bool await(struct far *far, const struct far_frame *frame, size_t *size, int64_t deadline_ns)
+{
+	const size_t left = frame->size - far->taken;
+	const size_t piece = far->bytes && far->piece && far->piece < left ? far->piece : left;
+	const int64_t due_ns = frame->begins_ns + (int64_t)(far->taken + piece) * far->byte_ns;
+
+	*size = piece;
+	if (!far->clock_ns)
+		return true;
+	*far->clock_ns = later(*far->clock_ns, due_ns < deadline_ns ? due_ns : deadline_ns);
+	return *far->clock_ns >= due_ns;
+}
+
 static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
 {
 	struct far *far = self;
 	const struct far_frame *frame;
 	int status = ready(far);
 
-	(void)deadline_ns;
 	if (status != NMHAL_OK)
 		return status;
 	if (!far->count && far->has_late[1]) {
@@ -399,14 +432,13 @@ static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_
 	status = ready(far);
 	if (status != NMHAL_OK)
 		return status;
-	if (!far->count)
-		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
 	frame = &far->queue[far->first];
-	*size = frame->size - far->taken;
+	if (!far->count && far->clock_ns)
+		*far->clock_ns = later(*far->clock_ns, deadline_ns);
+	if (!far->count || !await(far, frame, size, deadline_ns))
+		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
 	if (*size > capacity)
 		*size = capacity;
-	if (far->bytes && far->piece && *size > far->piece)
-		*size = far->piece;
 	memcpy(buf, frame->bytes + far->taken, *size);
 	far->taken += *size;
 	if (!far->bytes || far->taken == frame->size) {
