@@ -158,27 +158,43 @@ static void make_ops(struct link_device *dev)
 
 /*
  * The number before that of the first session. Random, so that no board takes this host for the one before it; but an
- * emulator starts anew with each open, and what goes over its wire is the same every time.
+ * emulator starts anew with each open, and what goes over its wire, or is recorded, is the same every time.
  */
-static int first_session(struct link_device *dev, const struct nmhal_uri *uri)
+static int choose_session(struct link_device *dev, const struct nmhal_uri *uri, bool *is_random)
 {
+	const struct nmhal_stream_info *info = &dev->wire.pipe.info;
 	uint32_t *before = &dev->wire.session;
 	uint64_t session = 0;
 	int status = nmhal_uri_number(dev->host, uri, "session", 0, 1, UINT32_MAX, &session);
 
+	*is_random = !session && !info->emulated && !info->repeatable;
 	if (session)
 		*before = (uint32_t)session - 1;
-	else if (status == NMHAL_OK && !dev->wire.pipe.info.emulated &&
-		getrandom(before, sizeof(*before), 0) != (ssize_t)sizeof(*before))
+	else if (*is_random && getrandom(before, sizeof(*before), 0) != (ssize_t)sizeof(*before))
 		status = nmhal_host_fail(dev->host, NMHAL_E_IO, "open: the system gives no random number");
+	return status;
+}
+
+/* A board that was not reset may still be in the session of a host that chose the same number: ends that. */
+static int end_session_before(struct link_device *dev)
+{
+	const uint32_t before = dev->wire.session;
+	int status;
+
+	dev->wire.session = before + 2; /* the next number is neither that nor the one that is skipped for its low half */
+	status = link_hello(dev);
+	dev->wire.session = before;
 	return status;
 }
 
 static int meet_board(struct link_device *dev, const struct nmhal_uri *uri, int64_t deadline_ns)
 {
-	int status = first_session(dev, uri);
+	bool is_random;
+	int status = choose_session(dev, uri, &is_random);
 
 	dev->call = (struct link_call){.what = "open", .deadline_ns = deadline_ns};
+	if (status == NMHAL_OK && !is_random && !dev->wire.pipe.info.emulated)
+		status = end_session_before(dev);
 	if (status == NMHAL_OK)
 		status = link_hello(dev);
 	if (status == NMHAL_OK)
@@ -219,7 +235,7 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, const
 static const char *const link_boards[] = {"nmlink", "xbar8", "xbar64", "xbar256", "xbar1024", "spike256", NULL};
 
 static const struct nmhal_key link_keys[] = {
-	{"session", "number of the first session, for traffic that can be replayed (default: random; emulators: 1)"},
+	{"session", "number of the first session (default: random; emulators, record= and replay: 1)"},
 	{NULL, NULL},
 };
 

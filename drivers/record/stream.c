@@ -23,6 +23,7 @@ static void stream_info(void *self, struct nmhal_stream_info *info)
 	struct record_stream *stream = self;
 
 	stream->below.ops->info(stream->below.self, info);
+	info->repeatable = 1;
 }
 
 static int stream_send(void *self, const void *buf, size_t size, int64_t deadline_ns)

@@ -500,7 +500,8 @@ static int far_link_open(struct nmhal_host *host, const struct nmhal_uri *uri, i
 	far->closed = false;
 	far->cobs = (struct nmlink_cobs){.buffer = far->cobs_buffer, .capacity = FAR_FRAME};
 	describe(far);
-	ck_assert(nmlink_core_init(&far->core, &far->board, &memory, far));
+	if (!far->stays)
+		ck_assert(nmlink_core_init(&far->core, &far->board, &memory, far));
 	*stream = (struct nmhal_stream){&far_ops, far};
 	return NMHAL_OK;
 }

@@ -42,6 +42,7 @@ struct far {
 	size_t room;         /* frames that wait for the host before send() fails; 0: as many as fit */
 	bool real;           /* says that it is no emulator */
 	bool small;          /* a board that has only weights */
+	bool stays;          /* was opened before, and did not notice that the host left: no bus that could tell it */
 	far_hook_fn hook;
 	void *user;
 	void (*empty)(struct far *far); /* nothing waits for the host, who is about to hear TIMEOUT */
