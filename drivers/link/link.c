@@ -181,7 +181,7 @@ static int end_session_before(struct link_device *dev)
 	const uint32_t before = dev->wire.session;
 	int status;
 
-	dev->wire.session = before + 2; /* the next number is neither that nor the one that is skipped for its low half */
+	dev->wire.session = before + 2; /* what comes next is not the number that was chosen, whichever is skipped */
 	status = link_hello(dev);
 	dev->wire.session = before;
 	return status;
