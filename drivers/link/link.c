@@ -110,13 +110,14 @@ static void add_analog_ops(struct link_device *dev, struct nmhal_device_ops *ops
 		ops->read_conductance = link_read_conductance;
 		ops->cell_sweep = link_cell_sweep;
 	}
-	if (has(dev, NMLINK_OP_GET_LIMITS) && has(dev, NMLINK_OP_SET_LIMITS) && has(dev, NMLINK_OP_ARM) &&
-		has(dev, NMLINK_OP_DISARM) && has(dev, NMLINK_OP_SAFE_STATE)) {
+	if (has(dev, NMLINK_OP_SAFE_STATE))
+		ops->safe_state = link_safe_state;
+	if (ops->safe_state && has(dev, NMLINK_OP_GET_LIMITS) && has(dev, NMLINK_OP_SET_LIMITS) &&
+		has(dev, NMLINK_OP_ARM) && has(dev, NMLINK_OP_DISARM)) {
 		ops->limits_get = link_limits_get;
 		ops->limits_set = link_limits_set;
 		ops->arm = link_arm;
 		ops->disarm = link_disarm;
-		ops->safe_state = link_safe_state;
 	}
 }
 

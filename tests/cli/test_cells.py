@@ -165,8 +165,12 @@ class Safety(Analog):
         self.assertEqual(self.traced()[-2:], ["safe", "close"])
         self.assert_has(self.fails(12, "-u", "analog:,interlock=1", "arm", program=FAULTY), "the lid is open")
         self.assert_has(self.refuse(2, "arm", "5"), "2s or 500ms")
-        for command in ("arm", "safe"):
-            self.assert_has(self.fails(6, "-u", SIM, command), "no limits and arming")
+        self.assert_has(self.fails(6, "-u", SIM, "arm"), "no limits and arming")
+        self.assert_has(self.fails(6, "-u", SIM, "safe"), "no safe state")
+
+    def test_every_nmlink_board_can_be_made_safe(self):
+        self.assert_has(self.probe("-u", "sim:spike256", "safe").err, "all lines at 0 V")
+        self.assert_has(self.fails(6, "-u", "sim:spike256", "arm"), "no limits and arming")
 
 
 if __name__ == "__main__":

@@ -404,6 +404,7 @@ START_TEST(a_board_with_weights_only_has_nothing_else)
 	ck_assert_uint_eq(nmhal_attr_count(other), 0);
 	ck_refused(nmhal_reset_state(other, 0), NMHAL_E_UNSUPPORTED, "far12");
 	ck_refused(nmhal_arm(other, 100, 0), NMHAL_E_UNSUPPORTED, "far12");
+	ck_ok(nmhal_safe_state(other, 0)); /* which every board has */
 	nmhal_device_unref(other);
 }
 END_TEST
