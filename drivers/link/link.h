@@ -79,6 +79,7 @@ struct link_device {
 	struct link_call call;
 	uint32_t requests;  /* of the running call: how often link_room() was asked */
 	int failed;         /* of the running call: the first answer that was an error or nonsense */
+	uint16_t refusal;   /* the board's status, if it was that; else NMLINK_OK */
 	char sentence[400]; /* of failed */
 	uint64_t use;       /* keys the noise of reads: counts up from open */
 	uint64_t events_in, events_out;

@@ -385,6 +385,7 @@ int link_begin(struct link_device *dev, const struct link_call *call)
 	dev->call = *call;
 	dev->requests = 0;
 	dev->failed = NMHAL_OK;
+	dev->refusal = NMLINK_OK;
 	dev->wire.repeats = 0;
 	dev->wire.silences = 0;
 	/* What an earlier call left behind. */
