@@ -181,17 +181,25 @@ static int sweep(struct nmhal_device *dev, const struct nmhal_cell_sweep *op, in
 	if (status)
 		return status;
 	nm_shadow_forget(&dev->shadow, op->core, op->row, 1);
-	return dev->ops.cell_sweep(dev->self, op, deadline_ns);
+	status = dev->ops.cell_sweep(dev->self, op, deadline_ns);
+	if (!status)
+		*op->measured = op->points;
+	return status;
 }
 
 int nmhal_cell_sweep(nmhal_device *dev, const struct nmhal_cell_sweep *op)
 {
 	struct nmhal_cell_sweep known;
+	uint32_t measured;
 	int64_t deadline_ns;
 	int status = nm_copy_in(&known, sizeof known, sizeof known, op, "struct nmhal_cell_sweep");
 
-	if (!status)
-		status = nm_device_enter(dev, known.timeout_ms, "sweep cell", &deadline_ns);
+	if (status)
+		return status;
+	if (!known.measured)
+		known.measured = &measured;
+	*known.measured = 0;
+	status = nm_device_enter(dev, known.timeout_ms, "sweep cell", &deadline_ns);
 	if (status)
 		return status;
 	return nm_device_leave(dev, sweep(dev, &known, deadline_ns));

@@ -187,7 +187,7 @@ static const char *missing_op(const struct nmhal_device_ops *ops)
 	bool spikes = ops->spikes_start || ops->spikes_pump || ops->spikes_stop;
 	bool neurons = ops->set_neurons || ops->get_neurons;
 	bool cells = ops->cell_pulse || ops->cell_ramp || ops->read_conductance || ops->cell_sweep;
-	bool safety = ops->limits_get || ops->limits_set || ops->arm || ops->disarm || ops->safe_state;
+	bool safety = ops->limits_get || ops->limits_set || ops->arm || ops->disarm;
 	const struct {
 		bool missing;
 		const char *name;

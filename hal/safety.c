@@ -81,6 +81,6 @@ int nmhal_safe_state(nmhal_device *dev, int32_t timeout_ms)
 	if (status)
 		return status;
 	status = dev->ops.safe_state ? dev->ops.safe_state(dev->self, deadline_ns) :
-				       nm_unsupported(dev, "safe state", FEATURE);
+				       nm_unsupported(dev, "safe state", "safe state");
 	return nm_device_leave(dev, status);
 }

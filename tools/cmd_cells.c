@@ -167,15 +167,20 @@ static int show_points(const struct probe *p, const char *output, const struct n
 static int sweep(const struct probe *p, const struct cells_args *args)
 {
 	struct nmhal_sweep_point *points = calloc(args->points, sizeof(*points));
+	uint32_t measured = 0;
 	const struct nmhal_cell_sweep op = {.struct_size = sizeof(op), .core = args->place.core, .row = args->place.row,
 		.col = args->place.col, .side = args->side, .start_uv = (int32_t)args->start_uv,
 		.step_uv = (int32_t)args->step_uv, .points = args->points, .width_ns = (uint32_t)args->width_ns,
-		.out = points, .timeout_ms = p->timeout_ms};
+		.out = points, .timeout_ms = p->timeout_ms, .measured = &measured};
 
 	if (points == NULL)
 		return probe_no_memory(p);
 	int status = nmhal_cell_sweep(p->dev, &op);
-	int code = status == NMHAL_OK ? show_points(p, args->output, points, args->points) : probe_fail_last(p, status);
+	int code = status == NMHAL_OK ? PROBE_OK : probe_fail_last(p, status);
+	if (measured > 0) { /* also when the board ended it at a limit */
+		int shown = show_points(p, args->output, points, measured);
+		code = code == PROBE_OK ? shown : code;
+	}
 	free(points);
 	return code;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The analog cells below the weights: pulses, ramps, conductances, sweeps. Each is a loop on the board. */
-#include "link.h"
+#include <string.h>
 
+#include "link.h"
 
 /* The call on one cell. */
 static struct link_call call_on(const char *what, const struct nmhal_region *cell, void *user, int64_t deadline_ns)
@@ -146,6 +147,8 @@ int link_read_conductance(void *self, const struct nmhal_conductance_read *op, i
 struct sweep {
 	const struct nmhal_cell_sweep *op;
 	uint32_t points; /* taken from the board so far */
+	bool cut;        /* the board ended it early */
+	bool all;        /* there are no more */
 };
 
 static void take_swept(struct link_device *dev, const struct link_part *part, const uint8_t *payload, uint32_t size)
@@ -173,6 +176,9 @@ static void take_points(struct link_device *dev, const struct link_part *part, c
 		return;
 	}
 	count = reply.tail_size / NMLINK_SIZE_point_record;
+	sweep->all = sweep->cut && !reply.tail_size;
+	if (sweep->all)
+		return;
 	if (reply.from != sweep->points || !count || count > sweep->op->points - sweep->points ||
 		reply.tail_size % NMLINK_SIZE_point_record) {
 		link_note(dev, NMHAL_E_PROTOCOL, "the board answered %u bytes of points from %u on, expected %u to %u",
@@ -192,7 +198,7 @@ static int read_points(struct link_device *dev, struct sweep *sweep, const struc
 {
 	int status = NMHAL_OK;
 
-	while (status == NMHAL_OK && sweep->points < sweep->op->points) {
+	while (status == NMHAL_OK && !sweep->all && sweep->points < sweep->op->points) {
 		const struct nmlink_read_sweep_request request = {.from = sweep->points};
 		uint8_t payload[NMLINK_SIZE_read_sweep_request];
 
@@ -200,6 +206,22 @@ static int read_points(struct link_device *dev, struct sweep *sweep, const struc
 		status = link_ask(dev, call, NMLINK_OP_READ_SWEEP, payload, sizeof(payload), take_points);
 	}
 	return status;
+}
+
+/* The current was above its limit: the points up to that one are there, and the sweep has failed. */
+static int read_cut_points(struct link_device *dev, struct sweep *sweep, const struct link_call *call, int failed)
+{
+	char sentence[sizeof(dev->sentence)];
+	int status;
+
+	memcpy(sentence, dev->sentence, sizeof(sentence));
+	sweep->cut = true;
+	status = read_points(dev, sweep, call);
+	*sweep->op->measured = sweep->points;
+	if (status != NMHAL_OK)
+		return status;
+	return nmhal_host_fail(dev->host, failed, "%s; %u of %u points were measured", sentence, sweep->points,
+		sweep->op->points);
 }
 
 int link_cell_sweep(void *self, const struct nmhal_cell_sweep *op, int64_t deadline_ns)
@@ -223,5 +245,7 @@ int link_cell_sweep(void *self, const struct nmhal_cell_sweep *op, int64_t deadl
 	call.extra_ns = length_of(op->width_ns, op->points);
 	nmlink_put_sweep_cell_request(payload, &request);
 	status = link_ask(dev, &call, NMLINK_OP_SWEEP_CELL, payload, sizeof(payload), take_swept);
-	return status == NMHAL_OK ? read_points(dev, &sweep, &call) : status;
+	if (status == NMHAL_OK)
+		return read_points(dev, &sweep, &call);
+	return dev->refusal == NMLINK_ECOMPLIANCE ? read_cut_points(dev, &sweep, &call, status) : status;
 }

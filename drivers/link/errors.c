@@ -117,6 +117,8 @@ void link_note_error(struct link_device *dev, uint16_t op, const struct link_fra
 	char said[NMLINK_ERROR_TEXT + 1] = "";
 	int means;
 
+	if (dev->failed == NMHAL_OK)
+		dev->refusal = status;
 	/* An error without its record is still that error. */
 	if (nmlink_get_error(&error, frame->payload, frame->header.size) && error.tail_size < sizeof(said))
 		memcpy(said, error.tail, link_text_length(error.tail, error.tail_size));

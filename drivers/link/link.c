@@ -6,7 +6,7 @@
 
 #include "link.h"
 
-#define CLOSE_NS INT64_C(1000000000)
+#define CLOSE_NS INT64_C(1000000000) /* for the safe state, behind what is on the way */
 
 static int link_caps(void *self, struct nmhal_device_caps *caps)
 {
@@ -65,7 +65,7 @@ static void link_close(void *self)
 {
 	struct link_device *dev = self;
 	const struct nmhal_stream stream = dev->wire.pipe.stream;
-	const int64_t deadline_ns = nmhal_now_ns() + CLOSE_NS;
+	const int64_t deadline_ns = nmhal_now_ns() + CLOSE_NS + link_backlog_ns(&dev->wire);
 	int status = NMHAL_OK;
 
 	if (link_caps_has(&dev->caps, NMLINK_OP_SAFE_STATE))
@@ -110,13 +110,14 @@ static void add_analog_ops(struct link_device *dev, struct nmhal_device_ops *ops
 		ops->read_conductance = link_read_conductance;
 		ops->cell_sweep = link_cell_sweep;
 	}
-	if (has(dev, NMLINK_OP_GET_LIMITS) && has(dev, NMLINK_OP_SET_LIMITS) && has(dev, NMLINK_OP_ARM) &&
-		has(dev, NMLINK_OP_DISARM) && has(dev, NMLINK_OP_SAFE_STATE)) {
+	if (has(dev, NMLINK_OP_SAFE_STATE))
+		ops->safe_state = link_safe_state;
+	if (ops->safe_state && has(dev, NMLINK_OP_GET_LIMITS) && has(dev, NMLINK_OP_SET_LIMITS) &&
+		has(dev, NMLINK_OP_ARM) && has(dev, NMLINK_OP_DISARM)) {
 		ops->limits_get = link_limits_get;
 		ops->limits_set = link_limits_set;
 		ops->arm = link_arm;
 		ops->disarm = link_disarm;
-		ops->safe_state = link_safe_state;
 	}
 }
 
@@ -158,27 +159,43 @@ static void make_ops(struct link_device *dev)
 
 /*
  * The number before that of the first session. Random, so that no board takes this host for the one before it; but an
- * emulator starts anew with each open, and what goes over its wire is the same every time.
+ * emulator starts anew with each open, and what goes over its wire, or is recorded, is the same every time.
  */
-static int first_session(struct link_device *dev, const struct nmhal_uri *uri)
+static int choose_session(struct link_device *dev, const struct nmhal_uri *uri, bool *is_random)
 {
+	const struct nmhal_stream_info *info = &dev->wire.pipe.info;
 	uint32_t *before = &dev->wire.session;
 	uint64_t session = 0;
 	int status = nmhal_uri_number(dev->host, uri, "session", 0, 1, UINT32_MAX, &session);
 
+	*is_random = !session && !info->emulated && !info->repeatable;
 	if (session)
 		*before = (uint32_t)session - 1;
-	else if (status == NMHAL_OK && !dev->wire.pipe.info.emulated &&
-		getrandom(before, sizeof(*before), 0) != (ssize_t)sizeof(*before))
+	else if (*is_random && getrandom(before, sizeof(*before), 0) != (ssize_t)sizeof(*before))
 		status = nmhal_host_fail(dev->host, NMHAL_E_IO, "open: the system gives no random number");
+	return status;
+}
+
+/* A board that was not reset may still be in the session of a host that chose the same number: ends that. */
+static int end_session_before(struct link_device *dev)
+{
+	const uint32_t before = dev->wire.session;
+	int status;
+
+	dev->wire.session = before + 2; /* what comes next is not the number that was chosen, whichever is skipped */
+	status = link_hello(dev);
+	dev->wire.session = before;
 	return status;
 }
 
 static int meet_board(struct link_device *dev, const struct nmhal_uri *uri, int64_t deadline_ns)
 {
-	int status = first_session(dev, uri);
+	bool is_random;
+	int status = choose_session(dev, uri, &is_random);
 
 	dev->call = (struct link_call){.what = "open", .deadline_ns = deadline_ns};
+	if (status == NMHAL_OK && !is_random && !dev->wire.pipe.info.emulated)
+		status = end_session_before(dev);
 	if (status == NMHAL_OK)
 		status = link_hello(dev);
 	if (status == NMHAL_OK)
@@ -219,7 +236,7 @@ static int link_open(struct nmhal_host *host, const struct nmhal_uri *uri, const
 static const char *const link_boards[] = {"nmlink", "xbar8", "xbar64", "xbar256", "xbar1024", "spike256", NULL};
 
 static const struct nmhal_key link_keys[] = {
-	{"session", "number of the first session, for traffic that can be replayed (default: random; emulators: 1)"},
+	{"session", "number of the first session (default: random; emulators, record= and replay: 1)"},
 	{NULL, NULL},
 };
 

@@ -56,8 +56,13 @@ struct link_wire {
 	uint32_t ring;        /* slots, a power of two */
 	uint32_t window, max_frame, credits;
 	uint32_t caps_size, caps_crc;
-	uint32_t repeats;     /* since the last answer */
-	int64_t patience_ns;  /* silence after which requests are sent again */
+	uint32_t repeats;     /* how often requests were sent again since the last answer */
+	uint32_t silences;    /* since the last answer */
+	bool noise;           /* a damaged frame came since the last answer */
+	uint16_t asked;       /* requests before it were sent when the board was last asked what it expects */
+	int64_t patience_ns;  /* silence after which the board is asked */
+	int64_t slowest_ns;   /* longest wait for an answer, lately */
+	int64_t since_ns;     /* begin of the running wait */
 	struct link_slot slots[LINK_MAX_WINDOW];
 	uint8_t *frames;      /* [ring][max_frame]; of the slots */
 	uint64_t round_trips; /* how often nothing was in flight any more, after a wait */
@@ -75,6 +80,7 @@ struct link_device {
 	struct link_call call;
 	uint32_t requests;  /* of the running call: how often link_room() was asked */
 	int failed;         /* of the running call: the first answer that was an error or nonsense */
+	uint16_t refusal;   /* the board's status, if it was that; else NMLINK_OK */
 	char sentence[400]; /* of failed */
 	uint64_t use;       /* keys the noise of reads: counts up from open */
 	uint64_t events_in, events_out;
@@ -108,6 +114,8 @@ static inline uint32_t link_payload_room(const struct link_device *dev)
 
 /* Waits until something is answered. */
 int link_wait(struct link_device *dev);
+/* How long the answers to what is in flight may take, as things have gone lately. */
+int64_t link_backlog_ns(const struct link_wire *wire);
 /* Forgets what is in flight; the next call begins a session. */
 void link_drop(struct link_wire *wire);
 /* Zeroed before; ends with link_wire_free(), also after a failure. The stream stays open. */

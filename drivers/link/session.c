@@ -136,6 +136,7 @@ int link_hello(struct link_device *dev)
 	wire->first = 1;
 	wire->next = 1;
 	wire->sent = 1;
+	wire->asked = 1;
 	wire->credits = wire->window;
 	wire->has_gone_back = false;
 	wire->down = false;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Requests and answers. Requests are numbered and stay in their slots until they are answered; up to a window of them
- * is on the way. What gets lost is noticed by the board, which expects another number, or by silence; then all that is
- * not answered is sent again, in order (go-back-N). The board executes a request once, or again where that changes
- * nothing.
+ * is on the way. What gets lost is noticed by the board, which expects another number; then all that is not answered is
+ * sent again, in order (go-back-N). The board executes a request once, or again where that changes nothing.
+ *
+ * Silence may mean that something got lost, or that the board or the line is slow; work that is sent again would only
+ * make that worse. So the board is asked, with a request whose number is out of the way: it says which number it
+ * expects, behind all answers that it has given before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +16,12 @@
 #define REPEATS         8u
 #define PATIENCE_MIN_NS INT64_C(250000000)
 #define PATIENCE_MAX_NS INT64_C(4000000000)
+#define SLOWEST_MAX_NS  INT64_C(30000000000) /* of an answer that patience goes by */
 #define SEND_NS         INT64_C(20000000000) /* a carrier that takes no frame for so long is stuck */
+#define SEND_BYTE_NS    INT64_C(1000000)     /* and so much longer for each byte of it */
 #define ABORT_NS        INT64_C(100000000)
 #define MAX_MEMORY      (16u << 20) /* for the frames of a window */
+#define OUT_OF_THE_WAY  0x8000u     /* from the next number to that of a question */
 
 static uint32_t in_flight(const struct link_wire *wire)
 {
@@ -84,7 +90,7 @@ static int send_slot(struct link_device *dev, struct link_slot *slot)
 	struct link_wire *wire = &dev->wire;
 	/* An emulated board may work inside send, and is never stuck. */
 	const int64_t until = wire->pipe.info.emulated ? dev->call.deadline_ns :
-		sooner(dev->call.deadline_ns, nmhal_now_ns() + SEND_NS);
+		sooner(dev->call.deadline_ns, nmhal_now_ns() + SEND_NS + slot->size * SEND_BYTE_NS);
 	int status = link_pipe_send(&wire->pipe, slot->frame, slot->size, until);
 
 	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "> %s seq %u: %u bytes", link_op_name(slot->op),
@@ -111,8 +117,17 @@ static int send_pending(struct link_device *dev)
 	return NMHAL_OK;
 }
 
+static int fail_silent(struct link_device *dev)
+{
+	link_drop(&dev->wire);
+	return link_fail(dev, NMHAL_E_TIMEOUT, "the board does not answer, it was asked %u times", REPEATS + 1);
+}
+
 static int send_again(struct link_device *dev)
 {
+	if (dev->wire.repeats == REPEATS)
+		return fail_silent(dev);
+	dev->wire.repeats++;
 	dev->wire.sent = dev->wire.first;
 	return send_pending(dev);
 }
@@ -123,6 +138,21 @@ static uint32_t seal(struct link_wire *wire, uint8_t *frame, uint16_t op, uint8_
 		.session = (uint16_t)wire->session, .size = size};
 
 	return nmlink_frame_seal(frame, &header, wire->pipe.crc);
+}
+
+/* Asks which number the board expects. */
+static int ask(struct link_device *dev)
+{
+	struct link_wire *wire = &dev->wire;
+	const uint16_t number = (uint16_t)(wire->sent + OUT_OF_THE_WAY);
+	uint8_t frame[NMLINK_OVERHEAD];
+	uint32_t size = seal(wire, frame, NMLINK_OP_PING, 0, number, 0);
+	int status = link_pipe_send(&wire->pipe, frame, size, sooner(dev->call.deadline_ns, nmhal_now_ns() + SEND_NS));
+
+	nmhal_host_log(dev->host, NMHAL_LOG_WIRE, "> which number is expected? %u is the oldest unanswered",
+		wire->first);
+	wire->asked = wire->sent;
+	return status == NMHAL_E_TIMEOUT ? nmhal_host_poll(dev->host, dev->call.deadline_ns, dev->call.what) : status;
 }
 
 /* ---- receiving --------------------------------------------------------------------------------------------------- */
@@ -148,6 +178,25 @@ static void end_session(struct link_device *dev)
 	link_drop(&dev->wire);
 }
 
+/*
+ * Patience is twice the longest wait for an answer, lately. An answer to what was sent again tells nothing: the wait
+ * was also that for noticing.
+ */
+static void learn(struct link_wire *wire)
+{
+	const int64_t now_ns = nmhal_now_ns(), waited_ns = now_ns - wire->since_ns;
+
+	wire->since_ns = now_ns;
+	if (wire->repeats)
+		return;
+	wire->slowest_ns -= wire->slowest_ns / 8;
+	if (waited_ns > wire->slowest_ns)
+		wire->slowest_ns = sooner(waited_ns, SLOWEST_MAX_NS);
+	wire->patience_ns = 2 * wire->slowest_ns;
+	if (wire->patience_ns < PATIENCE_MIN_NS)
+		wire->patience_ns = PATIENCE_MIN_NS;
+}
+
 /* The oldest requests that are answered are over. */
 static void advance(struct link_wire *wire)
 {
@@ -162,9 +211,10 @@ static void advance(struct link_wire *wire)
 	}
 	if (wanted && wire->first == wire->next)
 		wire->round_trips++;
-	if (!wire->repeats && wire->patience_ns > PATIENCE_MIN_NS)
-		wire->patience_ns /= 2;
+	learn(wire);
 	wire->repeats = 0;
+	wire->silences = 0;
+	wire->noise = false;
 	wire->progress = true;
 }
 
@@ -195,6 +245,27 @@ static int go_back(struct link_device *dev, uint16_t number)
 	return send_again(dev);
 }
 
+/* The board says what it expects; behind a question, that is heeded only when something sent before it is open. */
+static int take_expected(struct link_device *dev, const struct nmlink_header *header)
+{
+	const struct link_wire *wire = &dev->wire;
+
+	if (header->status == NMLINK_ESEQ && header->op == NMLINK_OP_PING && (int16_t)(wire->asked - wire->first) <= 0)
+		return NMHAL_OK;
+	return go_back(dev, header->seq);
+}
+
+/* A frame that came is damaged, and may have been an answer. */
+static int take_noise(struct link_device *dev)
+{
+	struct link_wire *wire = &dev->wire;
+
+	if (wire->noise)
+		return NMHAL_OK;
+	wire->noise = true;
+	return wire->pipe.info.emulated ? go_back(dev, wire->first) : ask(dev);
+}
+
 /*
  * Runs are never begun with STREAM: outputs are read by SPIKES_READ, which also makes room for more on the board and
  * goes out together with the next inputs, so that EVENTS would save no round trip. What comes of them is dropped.
@@ -213,14 +284,14 @@ static int take_frame(struct link_device *dev, const struct link_frame *frame)
 	if (header->flags != NMLINK_FLAG_REPLY)
 		return NMHAL_OK;
 	if (header->status == NMLINK_ESESSION) {
-		if (waiting && !ours)
+		if (!ours && (waiting || header->seq == (uint16_t)(wire->asked + OUT_OF_THE_WAY)))
 			end_session(dev);
 		return NMHAL_OK;
 	}
 	if (!ours)
 		return NMHAL_OK;
 	if (header->status == NMLINK_ECRC || header->status == NMLINK_ESEQ)
-		return go_back(dev, header->seq);
+		return take_expected(dev, header);
 	if (!waiting || slot->answered)
 		return NMHAL_OK;
 	wire->credits = header->credits;
@@ -230,7 +301,10 @@ static int take_frame(struct link_device *dev, const struct link_frame *frame)
 	return NMHAL_OK;
 }
 
-/* Nothing came for a while: everything again, a few times, more and more patiently. */
+/*
+ * Nothing came for a while: asks, a few times, more and more patiently. An emulator is silent only when nothing is left
+ * to come.
+ */
 static int take_silence(struct link_device *dev)
 {
 	struct link_wire *wire = &dev->wire;
@@ -238,40 +312,65 @@ static int take_silence(struct link_device *dev)
 
 	if (status != NMHAL_OK)
 		return status;
-	if (wire->repeats == REPEATS) {
-		link_drop(wire);
-		return link_fail(dev, NMHAL_E_TIMEOUT, "the board does not answer, requests were sent %u times",
-			REPEATS + 1);
+	if (wire->pipe.info.emulated)
+		return send_again(dev);
+	if (wire->silences == REPEATS)
+		return fail_silent(dev);
+	wire->silences++;
+	if (wire->patience_ns < PATIENCE_MAX_NS)
+		wire->patience_ns = sooner(wire->patience_ns * 2, PATIENCE_MAX_NS);
+	wire->has_gone_back = false;
+	return ask(dev);
+}
+
+/* What one receive gave, or that it gave nothing. *heard: longest frame of which a part has come. */
+static int take_received(struct link_device *dev, int status, const struct link_frame *frame, uint64_t bad,
+	size_t *heard)
+{
+	const struct link_pipe *pipe = &dev->wire.pipe;
+
+	switch (status) {
+	case NMHAL_OK:
+		return take_frame(dev, frame);
+	case NMHAL_E_AGAIN:
+		if (bad != pipe->bad_frames)
+			return take_noise(dev);
+		if (pipe->cobs.size > *heard)
+			*heard = pipe->cobs.size;
+		return NMHAL_OK;
+	case NMHAL_E_TIMEOUT:
+	case NMHAL_E_VERSION:
+		return NMHAL_OK;
+	default:
+		return status;
 	}
-	wire->repeats++;
-	wire->patience_ns = sooner(wire->patience_ns * 2, PATIENCE_MAX_NS);
-	return send_again(dev);
 }
 
 int link_wait(struct link_device *dev)
 {
 	struct link_wire *wire = &dev->wire;
-	int64_t until = nmhal_now_ns() + wire->patience_ns + dev->call.extra_ns;
+	size_t heard = wire->pipe.cobs.size;
 	int status = send_pending(dev);
-	struct link_frame frame;
+	int64_t until;
 
+	wire->since_ns = nmhal_now_ns();
+	until = wire->since_ns + wire->patience_ns + dev->call.extra_ns;
 	wire->progress = false;
 	while (status == NMHAL_OK && !wire->progress) {
 		const uint64_t bad = wire->pipe.bad_frames;
+		const size_t before = heard;
+		struct link_frame frame;
 		bool silent;
 
 		status = link_pipe_receive(&wire->pipe, &frame, sooner(until, dev->call.deadline_ns));
 		silent = status == NMHAL_E_TIMEOUT;
-		if (status == NMHAL_OK)
-			status = take_frame(dev, &frame);
-		else if (status == NMHAL_E_AGAIN)
-			status = bad != wire->pipe.bad_frames ? go_back(dev, wire->first) : NMHAL_OK;
-		else if (silent || status == NMHAL_E_VERSION)
-			status = NMHAL_OK;
+		status = take_received(dev, status, &frame, bad, &heard);
 		if (status != NMHAL_OK || wire->progress)
 			break;
-		/* A board that talks, but says nothing, is as silent as one that does not. */
-		if (silent || nmhal_now_ns() >= until) {
+		/* A board that talks, but says nothing, is as silent as one that does not; a growing frame is not. */
+		if (heard > before) {
+			until = nmhal_now_ns() + wire->patience_ns;
+		} else if (silent || nmhal_now_ns() >= until) {
 			status = take_silence(dev);
 			until = nmhal_now_ns() + wire->patience_ns + dev->call.extra_ns;
 		}
@@ -290,7 +389,9 @@ int link_begin(struct link_device *dev, const struct link_call *call)
 	dev->call = *call;
 	dev->requests = 0;
 	dev->failed = NMHAL_OK;
+	dev->refusal = NMLINK_OK;
 	dev->wire.repeats = 0;
+	dev->wire.silences = 0;
 	/* What an earlier call left behind. */
 	status = link_drain(dev);
 	if (status == NMHAL_OK)
@@ -335,6 +436,11 @@ int link_post(struct link_device *dev, enum nmlink_op op, uint32_t size, link_an
 	return send_pending(dev);
 }
 
+int64_t link_backlog_ns(const struct link_wire *wire)
+{
+	return in_flight(wire) * wire->slowest_ns;
+}
+
 int link_drain(struct link_device *dev)
 {
 	int status = NMHAL_OK;
@@ -370,6 +476,7 @@ static void give_up(struct link_device *dev)
 static int break_off(struct link_device *dev, int status)
 {
 	const uint32_t left = in_flight(&dev->wire);
+	const int64_t waited_ns = nmhal_now_ns() - dev->wire.since_ns;
 
 	if (status != NMHAL_E_TIMEOUT && status != NMHAL_E_CANCELED) {
 		link_drop(&dev->wire);
@@ -377,6 +484,8 @@ static int break_off(struct link_device *dev, int status)
 	}
 	if (!left)
 		return status;
+	if (waited_ns > dev->wire.slowest_ns)
+		dev->wire.slowest_ns = sooner(waited_ns, SLOWEST_MAX_NS);
 	give_up(dev);
 	return link_fail(dev, status, "%s, %u of %u requests are not answered",
 		status == NMHAL_E_TIMEOUT ? "not done at the deadline" : "interrupted", left, dev->requests);

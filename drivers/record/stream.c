@@ -19,6 +19,12 @@ static void stream_close(void *self)
 	free(stream);
 }
 
+static void stream_info(void *self, struct nmhal_stream_info *info)
+{
+	wrapped_stream_info(self, info);
+	info->repeatable = 1;
+}
+
 static int stream_send(void *self, const void *buf, size_t size, int64_t deadline_ns)
 {
 	struct record_stream *stream = self;
@@ -53,7 +59,7 @@ static int stream_flush(void *self, int64_t deadline_ns)
 static const struct nmhal_stream_ops stream_ops = {
 	.struct_size = sizeof(struct nmhal_stream_ops),
 	.close = stream_close,
-	.info = wrapped_stream_info,
+	.info = stream_info,
 	.send = stream_send,
 	.recv = stream_recv,
 	.flush = stream_flush,

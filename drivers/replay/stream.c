@@ -15,6 +15,7 @@ static void stream_info(void *self, struct nmhal_stream_info *info)
 	const struct replay *replay = self;
 
 	*info = replay->trace.session.stream;
+	info->repeatable = 1;
 }
 
 static int stream_send(void *self, const void *buf, size_t size, int64_t deadline_ns)

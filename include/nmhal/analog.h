@@ -99,11 +99,15 @@ struct nmhal_cell_sweep {
 	int32_t start_uv, step_uv;
 	uint32_t points;   /**< at least 1 */
 	uint32_t width_ns; /**< of each point */
-	struct nmhal_sweep_point *out; /**< [points]; undefined on failure */
+	struct nmhal_sweep_point *out; /**< [points]; on failure the first *measured of them, the others undefined */
 	int32_t timeout_ms;
 	uint32_t reserved;
+	uint32_t *measured; /**< gets how many points were measured, also on failure; NULL: not wanted */
 };
-/** Sweeps one cell. INVALID when a voltage of the staircase does not fit its type; LIMIT above the board's points. */
+/**
+ * Sweeps one cell. INVALID when a voltage of the staircase does not fit its type; LIMIT above the board's points, and
+ * when the current was above its limit: then out ends with that point.
+ */
 NMHAL_API NMHAL_MUST_CHECK int nmhal_cell_sweep(nmhal_device *dev, const struct nmhal_cell_sweep *op);
 
 /* ---- safety ------------------------------------------------------------------------------------------------------ */

@@ -163,6 +163,8 @@ struct nmhal_stream_info {
 	int32_t default_timeout_ms;
 	uint32_t emulated;
 	char serial[32];
+	uint32_t repeatable; /**< 1: it is recorded or played: a driver sends nothing that is random */
+	uint32_t reserved;
 };
 /** How a board with a protocol of its own is reached. interrupt may be left out by a stream that never blocks. */
 struct nmhal_stream_ops {

@@ -254,14 +254,20 @@ static int board_conductance(void *self, const struct nmhal_conductance_read *op
 	return NMHAL_OK;
 }
 
+#define MOST_NA 9u /* a sweep ends there */
+
 static int board_sweep(void *self, const struct nmhal_cell_sweep *op, int64_t deadline)
 {
 	struct board *board = self;
 	int64_t last_uv = op->start_uv + (int64_t)op->step_uv * (op->points - 1);
 	int status = drive(board, "sweep cell", last_uv, deadline);
 
-	for (uint32_t i = 0; !status && i < op->points; i++)
+	for (uint32_t i = 0; !status && i < op->points; i++) {
 		op->out[i] = (struct nmhal_sweep_point){op->start_uv + (int32_t)i * op->step_uv, (int32_t)i};
+		*op->measured = i + 1;
+		if (i == MOST_NA)
+			status = nmhal_host_fail(board->host, NMHAL_E_LIMIT, "sweep cell: 9 nA are above the limit");
+	}
 	return status;
 }
 

@@ -98,6 +98,16 @@ class Cells(Analog):
         self.assertEqual(self.json("-u", self.uri, *args, program=FAULTY)["points"][1],
                          {"voltage_uv": -50000, "current_na": 1})
 
+    def test_a_sweep_that_ends_at_a_limit_keeps_its_points(self):
+        args = ["cells", "sweep", "0,0,0", "--start=0V", "--step=1mV", "--points=20", "--width=1us", "-y"]
+        wanted = "voltage_uv,current_na\n" + "".join(f"{1000 * n},{n}\n" for n in range(10))
+        done = self.run_on(*args, code=11)
+        self.assertEqual(done.out, wanted)
+        self.assert_has(done.err, "9 nA are above the limit")
+        self.assertEqual(self.traced()[-2:], ["safe", "close"])
+        self.run_on(*args, "-o", self.path("s.csv"), code=11)
+        self.assertEqual((self.folder / "s.csv").read_text(encoding="utf-8"), wanted)
+
     def test_confirmation(self):
         self.assert_has(self.refuse(2, *PULSE), "pulse changes the cell; --yes says that it may")
         self.assertNotIn("arm 2000", self.traced())
@@ -181,8 +191,13 @@ class Safety(Analog):
         self.assertEqual(self.traced()[-2:], ["safe", "close"])
         self.assert_has(self.fails(12, "-u", "analog:,interlock=1", "arm", program=FAULTY), "the lid is open")
         self.assert_has(self.refuse(2, "arm", "5"), "2s or 500ms")
-        for command in ("arm", "disarm", "safe"):
+        for command in ("arm", "disarm"):
             self.assert_has(self.fails(6, "-u", SIM, command), "no limits and arming")
+        self.assert_has(self.fails(6, "-u", SIM, "safe"), "no safe state")
+
+    def test_every_nmlink_board_can_be_made_safe(self):
+        self.assert_has(self.probe("-u", "sim:spike256", "safe").err, "all lines at 0 V")
+        self.assert_has(self.fails(6, "-u", "sim:spike256", "arm"), "no limits and arming")
 
 
 if __name__ == "__main__":

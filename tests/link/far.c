@@ -294,6 +294,11 @@ void far_power_up(struct far *far)
 
 /* ---- the stream -------------------------------------------------------------------------------------------------- */
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void enqueue(struct far *far, const uint8_t *frame, size_t size)
 {
 	struct far_frame *slot = &far->queue[(far->first + far->count) % FAR_QUEUE];
@@ -302,6 +307,8 @@ static void enqueue(struct far *far, const uint8_t *frame, size_t size)
 	slot->size = far->bytes ? nmlink_cobs_encode(slot->bytes, frame, size) : size;
 	if (!far->bytes)
 		memcpy(slot->bytes, frame, size);
+	slot->begins_ns = later(far->board_free_ns, far->in_free_ns);
+	far->in_free_ns = slot->begins_ns + (int64_t)slot->size * far->byte_ns;
 	far->count++;
 }
 
@@ -330,9 +337,19 @@ static void deliver(struct far *far, bool reply, uint8_t *frame, size_t size)
 		arrive(far, reply, late->bytes, late->size);
 }
 
+static unsigned works(const struct far *far)
+{
+	unsigned sum = 0;
+
+	for (size_t op = 0; op < sizeof(far->executed) / sizeof(far->executed[0]); op++)
+		sum += far->executed[op];
+	return sum;
+}
+
 /* A frame at its end: the host's queue, or the board, whose answer goes back. */
 static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t size)
 {
+	const unsigned before = works(far);
 	uint8_t answer[FAR_FRAME];
 	uint32_t length;
 
@@ -341,6 +358,7 @@ static void arrive(struct far *far, bool reply, const uint8_t *frame, size_t siz
 		return;
 	}
 	length = nmlink_core_frame(&far->core, frame, size, answer);
+	far->board_free_ns = later(far->board_free_ns, far->out_free_ns) + (works(far) - before) * far->work_ns;
 	if (length)
 		deliver(far, true, answer, length);
 }
@@ -392,10 +410,21 @@ static int far_send(void *self, const void *buf, size_t size, int64_t deadline_n
 	(void)deadline_ns;
 	if (status != NMHAL_OK)
 		return status;
+	if (far->clock_ns)
+		far->out_free_ns = later(*far->clock_ns, far->out_free_ns) + (int64_t)size * far->byte_ns;
 	if (far->room && far->count >= far->room)
 		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "no room for another answer");
 	far_put(far, buf, size);
 	return NMHAL_OK;
+}
+
+/* The frame that a queue without one holds back, if it does. */
+static void bring_late(struct far *far)
+{
+	if (far->count || !far->has_late[1])
+		return;
+	far->has_late[1] = false;
+	enqueue(far, far->late[1].bytes, far->late[1].size);
 }
 
 size_t far_get(void *user, uint8_t *bytes, size_t capacity)
@@ -404,10 +433,7 @@ size_t far_get(void *user, uint8_t *bytes, size_t capacity)
 	const struct far_frame *frame;
 	size_t size;
 
-	if (!far->count && far->has_late[1]) {
-		far->has_late[1] = false;
-		enqueue(far, far->late[1].bytes, far->late[1].size);
-	}
+	bring_late(far);
 	if (!far->count)
 		return 0;
 	frame = &far->queue[far->first];
@@ -436,20 +462,34 @@ void far_cut(void *user)
 	nmlink_core_bus_reset(&far->core);
 }
 
+/* Lets time pass until a part of the first frame is here, or to the deadline. */
+static bool await(struct far *far, int64_t deadline_ns)
+{
+	const struct far_frame *frame = &far->queue[far->first];
+	const size_t left = frame->size - far->taken;
+	const size_t piece = far->bytes && far->piece && far->piece < left ? far->piece : left;
+	const int64_t due_ns = far->count ? frame->begins_ns + (int64_t)(far->taken + piece) * far->byte_ns : INT64_MAX;
+
+	if (!far->clock_ns)
+		return far->count;
+	*far->clock_ns = later(*far->clock_ns, due_ns < deadline_ns ? due_ns : deadline_ns);
+	return *far->clock_ns >= due_ns;
+}
+
 static int far_recv(void *self, void *buf, size_t capacity, size_t *size, int64_t deadline_ns)
 {
 	struct far *far = self;
 	int status = ready(far);
 
-	(void)deadline_ns;
 	if (status != NMHAL_OK)
 		return status;
-	if (!far->count && !far->has_late[1] && far->empty)
+	bring_late(far);
+	if (!far->count && far->empty)
 		far->empty(far);
 	status = ready(far);
 	if (status != NMHAL_OK)
 		return status;
-	if (!far->count && !far->has_late[1])
+	if (!await(far, deadline_ns))
 		return nmhal_host_fail(far->host, NMHAL_E_TIMEOUT, "nothing comes any more");
 	*size = far_get(far, buf, capacity);
 	return NMHAL_OK;
@@ -502,7 +542,10 @@ static int far_link_open(struct nmhal_host *host, const struct nmhal_uri *uri, i
 	(void)bus;
 	far->host = host;
 	far->closed = false;
-	far_power_up(far);
+	if (far->stays)
+		far->cobs = (struct nmlink_cobs){.buffer = far->cobs_buffer, .capacity = FAR_FRAME};
+	else
+		far_power_up(far);
 	*stream = (struct nmhal_stream){&far_ops, far};
 	return NMHAL_OK;
 }

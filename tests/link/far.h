@@ -29,6 +29,7 @@ typedef enum far_fate (*far_hook_fn)(struct far *far, bool reply, unsigned count
 
 struct far_frame {
 	size_t size;
+	int64_t begins_ns; /* of its first byte on the line; see clock_ns */
 	uint8_t bytes[NMLINK_COBS_SIZE(FAR_FRAME)];
 };
 
@@ -41,9 +42,14 @@ struct far {
 	size_t room;         /* frames that wait for the host before send() fails; 0: as many as fit */
 	bool real;           /* says that it is no emulator */
 	bool small;          /* a board that has only weights */
+	bool stays;          /* was opened before, and did not notice that the host left: no bus that could tell it */
 	far_hook_fn hook;
 	void *user;
 	void (*empty)(struct far *far); /* nothing waits for the host, who is about to hear TIMEOUT */
+	/* A test that gives a clock, which only this board moves on, gives it a board and a line that take time. */
+	int64_t *clock_ns;
+	int64_t work_ns; /* of each request that the hardware does */
+	int64_t byte_ns; /* of each byte on the line, either way */
 
 	/* What happened. */
 	unsigned requests, replies; /* frames that came from the host, and that went to it */
@@ -72,6 +78,7 @@ struct far {
 	uint32_t input_number, emitted; /* of the event that runs */
 	bool busy;
 	struct nmlink_input_record input;
+	int64_t out_free_ns, board_free_ns, in_free_ns; /* when what is on the way is through */
 	uint64_t uses;      /* sum of all `use` and first_vector: two ways of asking the same */
 };
 

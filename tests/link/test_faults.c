@@ -206,7 +206,7 @@ START_TEST(a_silent_board_is_asked_nine_times)
 	const unsigned before = far.requests;
 
 	far.hook = drop_requests;
-	ck_refused(infer(1, NMHAL_WAIT_FOREVER), NMHAL_E_TIMEOUT, "does not answer, requests were sent 9 times");
+	ck_refused(infer(1, NMHAL_WAIT_FOREVER), NMHAL_E_TIMEOUT, "does not answer, it was asked 9 times");
 	ck_assert_uint_eq(far.requests, before + 9);
 	ck_refused(infer(1, NMHAL_WAIT_FOREVER), NMHAL_E_TIMEOUT, "hello");
 	far.hook = NULL;

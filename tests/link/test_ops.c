@@ -352,6 +352,37 @@ START_TEST(ramps_and_sweeps_run_on_the_board)
 }
 END_TEST
 
+START_TEST(a_sweep_that_meets_the_limit_of_the_current_keeps_its_points)
+{
+	const struct nmhal_limits limits = {.struct_size = sizeof(limits), .current_na = 60};
+	struct nmhal_sweep_point points[50];
+	uint32_t measured = 99;
+	struct nmhal_cell_sweep sweep = {.struct_size = sizeof(sweep), .step_uv = 2000, .points = 50, .width_ns = 1000,
+		.out = points, .measured = &measured};
+
+	ck_ok(nmhal_arm(dev, 1000, 0));
+	ck_ok(nmhal_cell_sweep(dev, &sweep));
+	ck_assert_uint_eq(measured, 50);
+	ck_ok(nmhal_limits_set(dev, &limits, 0));
+	memset(points, 0, sizeof(points));
+	ck_refused(nmhal_cell_sweep(dev, &sweep), NMHAL_E_LIMIT, "ECOMPLIANCE, detail 62");
+	ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "; 32 of 50 points were measured"));
+	ck_assert_uint_eq(measured, 32);
+	for (int n = 0; n < 32; n++) {
+		ck_assert_int_eq(points[n].voltage_uv, 2000 * n);
+		ck_assert_int_eq(points[n].current_na, 2 * n);
+	}
+	ck_assert_int_eq(points[32].voltage_uv, 0);
+	/* Refused before it began: the points of the last one are not those of this. */
+	sweep.start_uv = 2600000;
+	ck_assert_int_eq(nmhal_cell_sweep(dev, &sweep), NMHAL_E_LIMIT);
+	ck_assert_uint_eq(measured, 0);
+	sweep.start_uv = 0;
+	sweep.measured = NULL;
+	ck_refused(nmhal_cell_sweep(dev, &sweep), NMHAL_E_LIMIT, "32 of 50");
+}
+END_TEST
+
 START_TEST(conductances_are_read_into_the_callers_rows)
 {
 	uint32_t read[5][9];
@@ -404,6 +435,7 @@ START_TEST(a_board_with_weights_only_has_nothing_else)
 	ck_assert_uint_eq(nmhal_attr_count(other), 0);
 	ck_refused(nmhal_reset_state(other, 0), NMHAL_E_UNSUPPORTED, "far12");
 	ck_refused(nmhal_arm(other, 100, 0), NMHAL_E_UNSUPPORTED, "far12");
+	ck_ok(nmhal_safe_state(other, 0)); /* which every board has */
 	nmhal_device_unref(other);
 }
 END_TEST
@@ -421,6 +453,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, an_input_with_too_many_outputs_ends_the_run);
 	tcase_add_test(tcase, pulses_need_arming_and_keep_limits);
 	tcase_add_test(tcase, ramps_and_sweeps_run_on_the_board);
+	tcase_add_test(tcase, a_sweep_that_meets_the_limit_of_the_current_keeps_its_points);
 	tcase_add_test(tcase, conductances_are_read_into_the_callers_rows);
 	tcase_add_test(tcase, limits_are_read_and_tightened);
 	tcase_add_test(tcase, a_board_with_weights_only_has_nothing_else);

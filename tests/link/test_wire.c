@@ -122,6 +122,37 @@ START_TEST(sessions_are_random_on_boards_and_counted_on_emulators)
 }
 END_TEST
 
+/* On a UART a board does not notice that a host has left and another has come. */
+static void visit(struct far *other, const char *uri, int8_t code)
+{
+	int8_t codes[FAR_ROWS][FAR_COLS];
+	const struct nmhal_program op = {.struct_size = sizeof(op), .codes = codes, .code_type = NMHAL_CODE_I8};
+	const unsigned before = other->executed[NMLINK_OP_WRITE];
+	nmhal_device *visitor;
+
+	memset(codes, code, sizeof(codes));
+	ck_ok(far_try_open_as(ctx, uri, other, &visitor));
+	ck_ok(nmhal_program_weights(visitor, &op, NULL));
+	nmhal_device_unref(visitor);
+	ck_assert_uint_eq(other->executed[NMLINK_OP_WRITE], before + 1);
+	ck_assert_int_eq(other->weights[0][FAR_ROWS - 1][FAR_COLS - 1], code);
+	other->stays = true;
+}
+
+START_TEST(a_host_with_the_number_of_the_last_one_begins_anew)
+{
+	static const char *const uris[] = {"far:,session=5", "far:,session=5", "far:,session=4", "far:,session=5",
+		"far:,session=0xffffffff", "far:,session=0xffffffff", "far:,session=0x10000", "far:,session=0x10001",
+		"far:,session=0xffff", "far:", "far:"};
+	struct far other;
+
+	far_init(&other);
+	other.real = true;
+	for (size_t n = 0; n < sizeof(uris) / sizeof(*uris); n++)
+		visit(&other, uris[n], (int8_t)(n + 1));
+}
+END_TEST
+
 static uint8_t last_request[FAR_FRAME];
 static size_t last_size;
 
@@ -354,6 +385,7 @@ int main(void)
 
 	tcase_add_test(tcase, open_says_hello_and_reads_the_records);
 	tcase_add_test(tcase, sessions_are_random_on_boards_and_counted_on_emulators);
+	tcase_add_test(tcase, a_host_with_the_number_of_the_last_one_begins_anew);
 	tcase_add_test(tcase, requests_are_these_bytes);
 	tcase_add_test(tcase, a_tile_is_programmed_in_one_round_trip);
 	tcase_add_test(tcase, a_batch_is_one_round_trip_however_it_is_split);

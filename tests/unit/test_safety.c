@@ -87,12 +87,12 @@ START_TEST(unsupported)
 	board.fake.ops.safe_state = NULL;
 	board_open(&board);
 	ck_assert(!(board.dev->caps.features & NMHAL_CAN_ARM));
-#define REFUSE(text, call) assert_fails(NMHAL_E_UNSUPPORTED, text ": the board has no limits and arming", call)
-	REFUSE("get limits", nmhal_limits_get(board.dev, &limits, 0));
-	REFUSE("set limits", nmhal_limits_set(board.dev, &limits, 0));
-	REFUSE("arm", nmhal_arm(board.dev, 1, 0));
-	REFUSE("disarm", nmhal_disarm(board.dev, 0));
-	REFUSE("safe state", nmhal_safe_state(board.dev, 0));
+#define REFUSE(text, what, call) assert_fails(NMHAL_E_UNSUPPORTED, text ": the board has no " what, call)
+	REFUSE("get limits", "limits and arming", nmhal_limits_get(board.dev, &limits, 0));
+	REFUSE("set limits", "limits and arming", nmhal_limits_set(board.dev, &limits, 0));
+	REFUSE("arm", "limits and arming", nmhal_arm(board.dev, 1, 0));
+	REFUSE("disarm", "limits and arming", nmhal_disarm(board.dev, 0));
+	REFUSE("safe state", "safe state", nmhal_safe_state(board.dev, 0));
 #undef REFUSE
 	board_close(&board);
 }
