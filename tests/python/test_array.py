@@ -109,7 +109,7 @@ class Arrays(Case):
                 self.assertEqual((int(line["plus_ps"]), int(line["minus_ps"]), int(line["code"])),
                                  (plus[inp, out], minus[inp, out], codes[inp, out]))
         self.array.program(GOLDEN_W)
-        with self.refused(nmhal.IoError, "no such file"):
+        with self.refused(nmhal.TransferError, "no such file"):
             self.array.export_csv("/nowhere/map.csv")
 
     def test_strict(self):

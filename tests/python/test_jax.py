@@ -268,10 +268,11 @@ class BadInput(OnBoard):
             self.matmul(self.w, self.x)
 
     def test_array_that_was_collected(self):
-        array = nmhal.Array(self.dev, 1, 1, share=True)
+        self.array.free()  # its tile is the only one
+        array = nmhal.Array(self.dev, 1, 1)
         slot = array.slot()
         del array
-        replacement = nmhal.Array(self.dev, 1, 1, share=True)
+        replacement = nmhal.Array(self.dev, 1, 1)
         self.assertGreater(replacement.slot(), slot)
 
     def test_closed_device_and_rebind(self):
