@@ -12,9 +12,9 @@
  */
 #include <string.h>
 
-#include "drivers/ftdi/usb.h"
 #include "drivers/usb/usb.h"
 #include "fuzz.h"
+#include "host.h"
 
 #define DEVICES    20u
 #define INTERFACES 4u
@@ -24,6 +24,7 @@
 #define BUS        251 /* that no machine has: nothing comes from its sysfs */
 
 unsigned fuzz_taken;
+static struct fuzz_host fuzz;
 
 struct piece {
 	const uint8_t *bytes;
@@ -243,6 +244,18 @@ uint8_t libusb_get_device_address(libusb_device *device)
 	return device->number;
 }
 
+/* Nothing is opened for transfers: a context of libusb is needed only as a word. */
+int libusb_init(libusb_context **ctx)
+{
+	*ctx = NULL;
+	return 0;
+}
+
+void libusb_exit(libusb_context *ctx)
+{
+	(void)ctx;
+}
+
 /* ---- what was found ---------------------------------------------------------------------------------------------- */
 
 static void check_board(const struct usb_board *board)
@@ -251,80 +264,100 @@ static void check_board(const struct usb_board *board)
 	MUST(memchr(board->product, 0, sizeof(board->product)) && memchr(board->serial, 0, sizeof(board->serial)));
 	MUST(!strncmp(board->node, "/dev/bus/usb/251/", 17));
 	MUST(!board->error == !(board->device->failures & 1));
+	MUST(board->bus == BUS && memchr(board->port, 0, sizeof(board->port)));
 }
 
 /* Whether the descriptors have an interface of that number, class FF and a string that begins with NMHAL. */
-static bool has_interface(const struct usb_find *find)
+static bool has_interface(const struct libusb_device *device, uint8_t number)
 {
-	const struct libusb_device *device = find->usb.device;
 	const uint8_t *p = device->config.bytes;
 
 	for (size_t left = device->config.size; left >= 9 && p[0] >= 2 && p[0] <= left; left -= p[0], p += p[0]) {
 		const struct piece *name = p[8] >= 1 && p[8] <= STRINGS ? &device->strings[p[8] - 1] : NULL;
 
-		if (p[1] == LIBUSB_DT_INTERFACE && p[2] == find->interface && p[5] == LIBUSB_CLASS_VENDOR_SPEC &&
-			name && name->size >= 5 && !memcmp(name->bytes, "NMHAL", 5))
+		if (p[1] == LIBUSB_DT_INTERFACE && p[2] == number && p[5] == LIBUSB_CLASS_VENDOR_SPEC && name &&
+			name->size >= 5 && !memcmp(name->bytes, "NMHAL", 5))
 			return true;
 	}
 	return false;
 }
 
-static void check_find(const struct usb_find *find)
+static bool is_mine(struct libusb_device *device, const struct libusb_device_descriptor *descriptor)
 {
-	check_board(&find->usb);
-	MUST(find->usb.device->kind % 4 == 0);
-	MUST(find->out && !(find->out & LIBUSB_ENDPOINT_IN) && find->in & LIBUSB_ENDPOINT_IN && find->out_packet);
-	MUST(!find->events || find->events & LIBUSB_ENDPOINT_IN);
-	MUST(has_interface(find));
-	MUST(find->bus == BUS && memchr(find->port, 0, sizeof(find->port)));
+	struct usb_find find;
+
+	(void)descriptor;
+	if (!usb_find_interface(device, &find))
+		return false;
+	MUST(find.out && !(find.out & LIBUSB_ENDPOINT_IN) && find.in & LIBUSB_ENDPOINT_IN && find.out_packet);
+	MUST(!find.events || find.events & LIBUSB_ENDPOINT_IN);
+	MUST(has_interface(device, find.interface));
+	return true;
 }
 
-/* As many as match, whatever room there was; those with a wish are among those without. */
-static size_t look_for_boards(void)
+static const char *name_of(const struct usb_board *board, const char **keys)
 {
-	struct usb_find finds[DEVICES];
-	struct usb_wish wish = { NULL, NULL, 0 };
-	size_t count, others, again;
+	(void)keys;
+	check_board(board);
+	return "nmlink";
+}
 
-	MUST(usb_find(NULL, &wish, finds, DEVICES, &count, &others) == 0 && count <= device_count && !others);
-	for (size_t n = 0; n < count; n++)
-		check_find(&finds[n]);
-	if (count) {
-		struct usb_find same[2];
+/* A listed URI is one, and what it means is found again, unless it is one of several that say the same. */
+static void check_uri(const char *text)
+{
+	static const struct usb_family family = { .scheme = "usb", .name = "board", .remedy = "", .begin = "",
+		.mine = is_mine, .name_of = name_of };
+	struct usb_board board;
+	struct usb_wish wish;
+	struct nmhal_uri *uri;
+	int status;
 
-		wish = (struct usb_wish){ finds[0].usb.serial, finds[0].port, BUS };
-		MUST(usb_find(NULL, &wish, same, 2, &again, &others) == 0 && again >= 1 && again + others == count);
-		MUST(same[0].usb.device == finds[0].usb.device);
-		usb_find_free(same, again < 2 ? again : 2);
+	MUST(nm_uri_parse(text, &uri) == NMHAL_OK);
+	MUST(usb_wish_read(fuzz_host(&fuzz), uri, &wish) == NMHAL_OK && (wish.serial || (wish.bus == BUS && wish.port)));
+	wish.name = NULL;
+	status = usb_boards_choose(fuzz_host(&fuzz), NULL, &family, &wish, &board);
+	MUST(status == NMHAL_OK || status == NMHAL_E_NO_DEVICE || status == NMHAL_E_ACCESS);
+	if (status == NMHAL_OK) {
+		check_board(&board);
+		libusb_unref_device(board.device);
 	}
-	usb_find_free(finds, count);
-	return count;
+	nm_uri_free(uri);
 }
 
-static size_t look_for_chips(void)
+/* The boards of a link, as a program sees them. */
+static size_t look_for(const char *scheme, nmhal_context *ctx)
 {
-	const struct ftdi_wish wish = { NULL, NULL, FTDI_NMLINK };
-	struct ftdi_find finds[DEVICES], closed;
-	size_t count, others;
+	struct nmhal_device_info info = { .struct_size = sizeof(info) };
+	nmhal_device_list *list;
+	size_t count;
 
-	MUST(ftdi_find(NULL, &wish, finds, DEVICES, &count, &others, &closed) == 0 && count + others <= device_count);
+	MUST(nmhal_enumerate(ctx, scheme, &list) == NMHAL_OK);
+	count = nmhal_device_list_count(list);
+	MUST(count <= device_count);
 	for (size_t n = 0; n < count; n++) {
-		check_board(&finds[n].usb);
-		MUST(finds[n].chip && finds[n].usb.device->kind % 4);
-		MUST(!strncmp(finds[n].usb.product, FTDI_NMLINK, strlen(FTDI_NMLINK)));
+		MUST(nmhal_device_list_get(list, n, &info) == NMHAL_OK);
+		MUST(!strncmp(info.uri, scheme, strlen(scheme)) && info.uri[strlen(scheme)] == ':');
+		MUST(strlen(info.serial) < USB_TEXT_SIZE && !info.emulated);
+		if (!strcmp(scheme, "usb"))
+			check_uri(info.uri);
 	}
-	MUST(!closed.usb.device);
-	ftdi_find_free(finds, count);
+	nmhal_device_list_free(list);
 	return count;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct piece in = { data, size };
+	nmhal_context *ctx;
+	size_t boards, chips;
 
 	for (device_count = 0; in.size && device_count < DEVICES; device_count++)
 		take_device(&in, &devices[device_count], (uint8_t)(device_count + 1));
-	fuzz_taken += look_for_boards() && look_for_chips();
+	MUST(nmhal_context_new(NULL, &ctx) == NMHAL_OK);
+	boards = look_for("usb", ctx);
+	chips = look_for("ftdi", ctx);
+	fuzz_taken += boards && chips;
+	nmhal_context_unref(ctx);
 	/* All that was taken was given back. */
 	MUST(!configs);
 	for (size_t n = 0; n < device_count; n++)

@@ -88,16 +88,19 @@ START_TEST(sweeps)
 {
 	struct nmhal_sweep_point out[3];
 	const struct nmhal_sweep_point expected[3] = {{-10, 0}, {0, 5}, {10, 10}};
+	uint32_t measured = 0;
 	struct nmhal_cell_sweep op = {.struct_size = sizeof(op), .row = 1, .col = 2, .start_uv = -10, .step_uv = 10,
-		.points = 3, .width_ns = 100, .out = out};
+		.points = 3, .width_ns = 100, .out = out, .measured = &measured};
 	struct board board;
 
 	open_2x3(&board);
 	assert_ok(nmhal_cell_sweep(board.dev, &op));
+	ck_assert_uint_eq(measured, 3);
 	ck_assert_mem_eq(out, expected, sizeof(out));
 	ck_assert_mem_eq(&board.fake.swept, &op, sizeof(op));
 	fake_fail_next(&board.fake, FAKE_CELL_SWEEP, NMHAL_E_LIMIT);
 	assert_fails(NMHAL_E_LIMIT, "fails as asked", nmhal_cell_sweep(board.dev, &op));
+	ck_assert_uint_eq(measured, 0);
 	board_close(&board);
 }
 END_TEST
