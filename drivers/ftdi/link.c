@@ -40,13 +40,16 @@ static const char *chip_of(const struct libusb_device_descriptor *descriptor)
 	return NULL;
 }
 
-/* Of a board that is_mine(). libusb keeps the descriptor: reading it does not fail. */
+/* Of a board that is_mine(). */
 static const char *chip_on(const struct usb_board *board)
 {
 	struct libusb_device_descriptor descriptor = {0};
+	const char *chip;
 
+	/* libusb keeps the descriptor: reading it does not fail. */
 	(void)libusb_get_device_descriptor(board->device, &descriptor);
-	return chip_of(&descriptor);
+	chip = chip_of(&descriptor);
+	return chip ? chip : "unknown chip";
 }
 
 static bool is_mine(struct libusb_device *device, const struct libusb_device_descriptor *descriptor)
