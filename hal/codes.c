@@ -94,33 +94,33 @@ void nm_codes_store(void *codes, uint32_t type, size_t index, uint32_t count, co
 }
 
 /*
- * Without a branch per element, and in blocks of a length that the compiler knows: nearly always nothing is wrong, and
- * this is the largest part of what the core does for an inference.
+ * Without a branch per element, and for a number of codes that the compiler knows to be whole vectors: nearly always
+ * nothing is wrong, and this is the largest part of what the core does for an inference.
  */
-#define BLOCK 32u
-#define FOR_BLOCKS(codes, count, statement)                                                                            \
+#define VECTOR 32u
+#define FOR_CODES(count, statement)                                                                                    \
 	do {                                                                                                           \
-		for (; (count) >= BLOCK; (count) -= BLOCK, (codes) += BLOCK)                                           \
-			for (uint32_t i = 0; i < BLOCK; i++)                                                           \
-				statement;                                                                             \
-		for (uint32_t i = 0; i < (count); i++)                                                                 \
+		const uint32_t whole = (count) / VECTOR * VECTOR; /* codes */                                          \
+		for (uint32_t i = 0; i < whole; i++)                                                                   \
+			statement;                                                                                     \
+		for (uint32_t i = whole; i < (count); i++)                                                             \
 			statement;                                                                                     \
 	} while (0)
 
 static bool any_outside_i8(const int8_t *codes, uint32_t count, int8_t min, int8_t max)
 {
-	int8_t wrong = 0;
+	uint8_t most = 0, above;
 
-	FOR_BLOCKS(codes, count, wrong |= (int8_t)(codes[i] < min) | (int8_t)(codes[i] > max));
-	return wrong;
+	FOR_CODES(count, (above = (uint8_t)(codes[i] - min), most = above > most ? above : most));
+	return most > (uint8_t)(max - min);
 }
 
 static bool any_outside_i16(const int16_t *codes, uint32_t count, int16_t min, int16_t max)
 {
-	int16_t wrong = 0;
+	uint16_t most = 0, above;
 
-	FOR_BLOCKS(codes, count, wrong |= (int16_t)(codes[i] < min) | (int16_t)(codes[i] > max));
-	return wrong;
+	FOR_CODES(count, (above = (uint16_t)(codes[i] - min), most = above > most ? above : most));
+	return most > (uint16_t)(max - min);
 }
 
 /* Differences, whose sign is set when a code is outside; also, for nothing, with ranges so wide that they overflow. */
@@ -128,7 +128,7 @@ static bool maybe_outside_i32(const int32_t *codes, uint32_t count, int32_t min,
 {
 	uint32_t signs = 0;
 
-	FOR_BLOCKS(codes, count, signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]));
+	FOR_CODES(count, signs |= ((uint32_t)codes[i] - (uint32_t)min) | ((uint32_t)max - (uint32_t)codes[i]));
 	return signs >> 31;
 }
 

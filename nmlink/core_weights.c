@@ -23,11 +23,11 @@ enum nmlink_status nmlink_check_rectangle(struct nmlink_core *core, const struct
 	return NMLINK_OK;
 }
 
-/* True when all codes are in [min, min + span]: one unsigned comparison each, in blocks that compilers vectorise. */
+/* True when all codes are in [min, min + span]: one unsigned comparison each, which compilers vectorise. */
 static bool codes_inside(const uint8_t *p, uint32_t count, int32_t min, uint32_t span, uint8_t bytes)
 {
-	enum { BLOCK = 32 };
-	uint8_t most[BLOCK] = { 0 };
+	const uint32_t whole = count & ~(uint32_t)31; /* as many as compilers take at a time */
+	uint8_t most = 0;
 
 	if (bytes == 2) {
 		for (uint32_t i = 0; i < count; i++)
@@ -35,17 +35,17 @@ static bool codes_inside(const uint8_t *p, uint32_t count, int32_t min, uint32_t
 				return false;
 		return true;
 	}
-	for (; count >= BLOCK; count -= BLOCK, p += BLOCK) {
-		for (uint32_t i = 0; i < BLOCK; i++) {
-			const uint8_t above = (uint8_t)(p[i] - (uint32_t)min);
+	for (uint32_t i = 0; i < whole; i++) {
+		const uint8_t above = (uint8_t)(p[i] - (uint32_t)min);
 
-			most[i] = above > most[i] ? above : most[i];
-		}
+		most = above > most ? above : most;
 	}
-	for (uint32_t i = 0; i < BLOCK; i++)
-		if (most[i] > span || (i < count && (uint8_t)(p[i] - (uint32_t)min) > span))
-			return false;
-	return true;
+	for (uint32_t i = whole; i < count; i++) {
+		const uint8_t above = (uint8_t)(p[i] - (uint32_t)min);
+
+		most = above > most ? above : most;
+	}
+	return most <= span;
 }
 
 enum nmlink_status nmlink_check_codes(struct nmlink_core *core, const struct nmlink_job *job, uint32_t offset,
