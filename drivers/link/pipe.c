@@ -103,6 +103,7 @@ static int receive_some(struct link_pipe *pipe, int64_t deadline_ns)
 static int receive_frame(struct link_pipe *pipe, const uint8_t **bytes, size_t *size, int64_t deadline_ns)
 {
 	const uint32_t dropped = pipe->cobs.dropped;
+	bool whole;
 	size_t used;
 	int status;
 
@@ -117,16 +118,12 @@ static int receive_frame(struct link_pipe *pipe, const uint8_t **bytes, size_t *
 		if (status != NMHAL_OK)
 			return status;
 	}
-	if (nmlink_cobs_take(&pipe->cobs, pipe->in + pipe->in_taken, pipe->in_size - pipe->in_taken, &used)) {
-		pipe->in_taken += used;
-		*bytes = pipe->cobs.buffer;
-		*size = pipe->cobs.size;
-		return NMHAL_OK;
-	}
-	pipe->in_taken = pipe->in_size;
+	whole = nmlink_cobs_take(&pipe->cobs, pipe->in + pipe->in_taken, pipe->in_size - pipe->in_taken, &used);
+	pipe->in_taken += used;
 	pipe->bad_frames += pipe->cobs.dropped - dropped;
-	*size = 0;
-	return NMHAL_E_AGAIN;
+	*bytes = pipe->cobs.buffer;
+	*size = whole ? pipe->cobs.size : 0;
+	return whole ? NMHAL_OK : NMHAL_E_AGAIN;
 }
 
 int link_pipe_receive(struct link_pipe *pipe, struct link_frame *frame, int64_t deadline_ns)

@@ -333,6 +333,31 @@ START_TEST(numbers_wrap_around)
 }
 END_TEST
 
+/* A frame that is not COBS counts, also when a good one, which nobody has asked for, comes with the same bytes. */
+START_TEST(damaged_frames_count_whatever_follows)
+{
+	static const uint8_t damaged[] = {5, 1, 0};
+	const struct nmlink_header answer = {.version = NMLINK_VERSION_MAJOR, .flags = NMLINK_FLAG_REPLY,
+		.op = NMLINK_OP_PING, .session = 1};
+	uint8_t frame[NMLINK_MIN_FRAME];
+	struct far_frame *slot;
+
+	teardown();
+	far_init(&far);
+	far.bytes = true;
+	ctx = far_context();
+	dev = far_open(ctx, &far);
+	ck_assert_uint_eq(far_counter(dev, "crc_errors"), 0);
+	far_push(&far, frame, far_frame(&far, frame, &answer, NULL));
+	slot = &far.queue[far.first];
+	memmove(slot->bytes + sizeof(damaged), slot->bytes, slot->size);
+	memcpy(slot->bytes, damaged, sizeof(damaged));
+	slot->size += sizeof(damaged);
+	infer(4);
+	ck_assert_uint_eq(far_counter(dev, "crc_errors"), 1);
+}
+END_TEST
+
 START_TEST(results_do_not_depend_on_the_split)
 {
 	uint64_t uses;
@@ -393,6 +418,7 @@ int main(void)
 	tcase_add_test(tcase, credits_bound_what_is_in_flight);
 	tcase_add_test(tcase, a_carrier_that_takes_no_more_is_emptied_first);
 	tcase_add_test(tcase, numbers_wrap_around);
+	tcase_add_test(tcase, damaged_frames_count_whatever_follows);
 	tcase_add_test(tcase, results_do_not_depend_on_the_split);
 	tcase_add_test(tcase, the_log_shows_requests_and_answers);
 	return far_run(suite);

@@ -159,7 +159,7 @@ static enum nmlink_status spikes_work(struct nmlink_core *core, bool *idle)
 		return NMLINK_EABORTED;
 	for (; board->waiting && nmlink_core_room(core); board->waiting--)
 		nmlink_core_output(core, &(const struct nmlink_output_record){
-			.input = core->taken,
+			.input = core->taken - 1u,
 			.tile = 1,
 			.address = (uint16_t)board->waiting,
 		});

@@ -130,7 +130,7 @@ START_TEST(a_run_takes_inputs_and_gives_outputs)
 	ck_assert_uint_eq(got.produced, 6);
 	ck_assert_uint_eq(got.tail_size, 6 * NMLINK_SIZE_output_record);
 	nmlink_get_output_record(&event, got.tail + 5 * NMLINK_SIZE_output_record);
-	ck_assert_uint_eq(event.input, 3);
+	ck_assert_uint_eq(event.input, 2);
 	ck_assert_uint_eq(event.tile, 1);
 	ck_assert_uint_eq(event.address, 1);
 	ck_assert_uint_eq(board_simple(&board, NMLINK_OP_SPIKES_STOP), NMLINK_OK);
@@ -144,6 +144,26 @@ START_TEST(a_run_takes_inputs_and_gives_outputs)
 	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SPIKES_READ), NMLINK_EBUSY);
 	PUT(&board, spikes_send, .first = 0);
 	ck_assert_uint_eq(board_send(&board, NMLINK_OP_SPIKES_SEND), NMLINK_EBUSY);
+}
+END_TEST
+
+/* A read that comes again, byte for byte: while nothing that it asks for was freed. */
+START_TEST(reads_are_repeated_until_what_they_ask_for_was_freed)
+{
+	uint8_t first[NMLINK_MIN_FRAME];
+	uint32_t size;
+
+	begin(0);
+	board.outputs_each = 2;
+	send_spikes(0, 2);
+	read_spikes(1);
+	size = board.request_size;
+	memcpy(first, board.request, size);
+	ck_assert_uint_eq(board_frame(&board, first, size), NMLINK_OK);
+	ck_assert_uint_eq(board.reply.size, NMLINK_SIZE_spikes_read_reply + 3 * NMLINK_SIZE_output_record);
+	read_spikes(2);
+	ck_assert_uint_eq(board_frame(&board, first, size), NMLINK_ERANGE);
+	ck_assert_uint_eq(read_spikes(2).tail_size, 2 * NMLINK_SIZE_output_record);
 }
 END_TEST
 
@@ -418,7 +438,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = { neurons_are_set_and_read, neurons_outside_are_refused,
-		a_run_takes_inputs_and_gives_outputs, outputs_without_room_hold_the_inputs_back,
+		a_run_takes_inputs_and_gives_outputs, reads_are_repeated_until_what_they_ask_for_was_freed,
+		outputs_without_room_hold_the_inputs_back,
 		back_to_back_does_not_wait_for_idle, inputs_that_a_run_cannot_have_are_refused, runs_do_not_overlap,
 		streams_push_each_event_once, a_bus_reset_ends_a_run, a_run_without_stream_pushes_nothing,
 		a_flood_fills_frames_and_counts_on, events_without_room_are_counted, abort_ends_a_list_of_inputs };
