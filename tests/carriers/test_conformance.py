@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "usb"))
@@ -18,7 +17,6 @@ import virtual  # pylint: disable=wrong-import-position
 
 PROBE, CONFORMANCE, VBOARD, VUSBD, USBFS = (pathlib.Path(path).absolute() for path in sys.argv[1:6])
 BOARD = sys.argv[6]
-VECTORS = 100000
 
 
 class Carrier(unittest.TestCase):
@@ -64,37 +62,6 @@ class Carrier(unittest.TestCase):
             self.check("usb:serial=NM-0042", machine.command())
             found = self.run_on(PROBE, "--json", "list", "usb", prefix=machine.command())
             self.assertEqual([one["uri"] for one in json.loads(found.stdout)["devices"]], ["usb:nmlink,serial=NM-0042"])
-
-    def long_command(self):
-        """Words of a command that takes many seconds."""
-        folder = pathlib.Path(virtual.tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, folder)
-        if BOARD == "spike256":
-            (folder / "in.csv").write_text("step,kind,core,address,value\n0,spike,0,3,0\n", encoding="ascii")
-            return ["run", folder / "in.csv", "-l", "--steps", 4 * 10**9]
-        (folder / "in.csv").write_text("1,2,3,4,5,6,7,8\n" * VECTORS, encoding="ascii")
-        return ["infer", folder / "in.csv", "-n", 1]
-
-    def test_usb_interrupted(self):
-        """Ctrl-C: the board answers the next process, which finds it disarmed and its endpoints as they should be."""
-        virtual.skip_without_umockdev()
-        words = self.long_command()
-        with virtual.Machine(VUSBD, USBFS, (BOARD, "", "NM-0042")) as machine:
-            far, note = machine.boards[0], os.path.join(machine.directory, "pid")
-            command = machine.command("sh", "-c", 'echo $$ > "$0"; exec "$@"', note, PROBE, "-u", "usb:serial=NM-0042",
-                                      *words)
-            for frames in (1, 6, 200):
-                began = int(far.tell("frames"))
-                process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-                while int(far.tell("frames")) < began + frames and process.poll() is None:
-                    time.sleep(0.002)
-                os.kill(int(pathlib.Path(note).read_text(encoding="ascii")), signal.SIGINT)
-                _, err = process.communicate(timeout=20)
-                self.assertEqual(process.returncode, 130, err)
-                self.assertIn("interrupted", err)
-                self.assertEqual(far.tell("armed"), "0")
-                done = self.run_on(PROBE, "-u", "usb:serial=NM-0042", "reset", prefix=machine.command())
-                self.assertEqual(done.returncode, 0, done.stderr)
 
     def check_behind_ftdi(self, mode):
         virtual.skip_without_umockdev()
