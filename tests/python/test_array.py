@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Matrices of real numbers."""
+import csv
+import itertools
+import pathlib
+import tempfile
 import unittest
 
 import numpy as np
@@ -40,6 +44,33 @@ class Arrays(Case):
                 # Half a step of the converter: 128 products of codes of 1/127 and 1/63 of the largest; and as much
                 # again for rounding the codes.
                 self.assertLess(np.abs(y - wanted).max(), 2 * 128 * (7 / 127) * (7 / 63))
+
+    def test_map_of_the_weights(self):
+        with nmhal.open("sim:xbar8") as dev, nmhal.Array(dev, 3, 5) as array, tempfile.TemporaryDirectory() as folder:
+            array.program(GOLDEN_W)
+            array.save_map(f"{folder}/map.csv")
+            with open(f"{folder}/map.csv", newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            places = [(int(row["out"]), int(row["in"])) for row in rows]
+            self.assertEqual(places, list(itertools.product(range(3), range(5))))
+            for row in rows:
+                self.assertEqual((row["device"], row["core"], row["slice"]), (dev.uri, "0", "0"))
+                self.assertEqual((row["row"], row["col"]), (row["in"], row["out"]))
+                difference = int(row["plus_ps"]) - int(row["minus_ps"])  # the sign of the weight is that of the pair
+                self.assertEqual(np.sign(difference), np.sign(GOLDEN_W[int(row["out"]), int(row["in"])]))
+        with tempfile.NamedTemporaryFile() as file:
+            self.array.save_map(file.name)
+            line = pathlib.Path(file.name).read_text(encoding="utf-8").splitlines()[7]
+        self.assertEqual(line, "1,1,0,sim:tinyodin,0,1,1,,")
+
+    def test_map_of_two_slices(self):
+        with nmhal.open("sim:xbar64") as dev, nmhal.Array(dev, 2, 3, two_slices=True) as array, \
+                tempfile.NamedTemporaryFile() as file:
+            array.program(np.ones((2, 3)))
+            array.save_map(file.name)
+            lines = pathlib.Path(file.name).read_text(encoding="utf-8").splitlines()
+        self.assertEqual(len(lines), 1 + 2 * 2 * 3)
+        self.assertEqual([line.split(",")[2:5] for line in lines[1:3]], [["0", dev.uri, "0"], ["1", dev.uri, "1"]])
 
     def test_shapes(self):
         one = self.array.matmul(GOLDEN_W, np.ones(5))

@@ -2,7 +2,10 @@
 """Matrices of real numbers on crossbars (docs/arrays.md)."""
 from __future__ import annotations
 
+import csv
 import dataclasses
+import itertools
+import os
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -223,3 +226,22 @@ class Array:
         self._call(lib.nmhal_array_locate, out, inp, int(low_slice), place)
         device = next(device for device in self.devices if device._pointer == place.dev)
         return Place(device, place.core, place.row, place.col)
+
+    def save_map(self, path: str | os.PathLike[str]) -> None:
+        """Writes a CSV file of where each weight sits, with the conductances of its two cells in pS, read now.
+
+        Columns: out, in, slice (high or only: 0, low: 1), device (URI), core, row, col, plus_ps, minus_ps. The last two
+        are empty on devices that cannot read conductances.
+        """
+        read: dict[tuple[Device, int], Any] = {}
+        slices = range(2 if self._options.encoding == lib.NMHAL_ARRAY_TWO_SLICES else 1)
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(("out", "in", "slice", "device", "core", "row", "col", "plus_ps", "minus_ps"))
+            for out, inp, low in itertools.product(*map(range, self.shape), slices):
+                place = self.locate(out, inp, low_slice=bool(low))
+                device, core = place.device, place.core
+                if "cells" in device.caps.features and (device, core) not in read:
+                    read[device, core] = [device.conductance(core=core, side=side) for side in ("plus", "minus")]
+                pair = [side[place.row, place.col] for side in read.get((device, core), ())] or ["", ""]
+                table.writerow((out, inp, low, device.uri, core, place.row, place.col, *pair))
