@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How fast nmhal.jax is, as ratios of medians taken in one run, which depend little on the machine.
+"""How fast nmhal.jax is, as ratios of the best times in one run: they depend little on the machine and its other work.
 
 usage: jax_bench.py [--quick] [URI]     URI: sim:xbar256 when it is there
 
@@ -11,7 +11,6 @@ usage: jax_bench.py [--quick] [URI]     URI: sim:xbar256 when it is there
   step / host step          a step of training a 784-128-10 network, batch 128, last layer on the crossbar, over JAX
 """
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,17 +26,17 @@ import nmhal.jax
 ROUND_TRIP = 250e-6
 
 
-def medians(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each; they take turns, so that all see the same machine."""
-    times: dict[str, list[float]] = {name: [] for name in works}
+def best(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Least seconds of each; they take turns, so that all see the same machine."""
+    least = dict.fromkeys(works, float("inf"))
     for work in works.values():
         jax.block_until_ready(work())
     for _ in range(rounds):
         for name, work in works.items():
             begin = time.perf_counter()
             jax.block_until_ready(work())
-            times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in times.items()}
+            least[name] = min(least[name], time.perf_counter() - begin)
+    return least
 
 
 def calls(array: nmhal.Array, n: int, rounds: int) -> dict[str, float]:
@@ -49,7 +48,7 @@ def calls(array: nmhal.Array, n: int, rounds: int) -> dict[str, float]:
     matmul = jax.jit(lambda w, x: nmhal.jax.matmul(array, w, x))
     callback = jax.jit(lambda w, x: jax.pure_callback(lambda w, x: array.matmul(np.asarray(w), np.asarray(x)), y, w, x))
     identity = jax.jit(lambda w, x: x + 0 * w[0])
-    found = medians({"matmul": lambda: matmul(jw, jx), "callback": lambda: callback(jw, jx),
+    found = best({"matmul": lambda: matmul(jw, jx), "callback": lambda: callback(jw, jx),
                      "identity": lambda: identity(jw, jx), "C": lambda: array.matmul(w, x)}, rounds)
     return {"matmul / (identity + C)": found["matmul"] / (found["identity"] + found["C"]),
             "pure_callback / matmul": found["callback"] / found["matmul"]}
@@ -65,7 +64,7 @@ def batches(array: nmhal.Array, n: int, rounds: int) -> dict[str, float]:
     before = array.stats().products
     jax.block_until_ready(once(w, x))
     assert array.stats().products == before + 1, "vmap is one call on the device"
-    found = medians({"once": lambda: once(w, x), "each": lambda: each(w, x)}, rounds)
+    found = best({"once": lambda: once(w, x), "each": lambda: each(w, x)}, rounds)
     return {"calls / vmap": found["each"] / found["once"],
             "board calls / vmap": (found["each"] + 256 * ROUND_TRIP) / (found["once"] + ROUND_TRIP)}
 
@@ -97,7 +96,7 @@ def training(array: nmhal.Array, rounds: int) -> dict[str, float]:
         return work
 
     before = array.stats().cells
-    found = medians({"board": make(lambda w, h: nmhal.jax.matmul(array, w, h)),
+    found = best({"board": make(lambda w, h: nmhal.jax.matmul(array, w, h)),
                      "host": make(lambda w, h: h @ w.T)}, rounds)
     written = array.stats().cells - before
     return {"step / host step": found["board"] / found["host"], "cells / weights / step": written / 1280 / (rounds + 1)}
@@ -110,7 +109,7 @@ def main() -> None:
     args = parser.parse_args()
     with nmhal.open(args.uri) as device:
         n, rounds = min(device.caps.rows, device.caps.cols), 3 if args.quick else 200
-        print(f"jax {jax.__version__}, {args.uri}, {n} x {n}, medians of {rounds}")
+        print(f"jax {jax.__version__}, {args.uri}, {n} x {n}, best of {rounds}")
         with nmhal.Array(device, n, n) as array:
             results = calls(array, n, rounds) | batches(array, n, max(3, rounds // 10))
         with nmhal.Array(device, 10, 128) as array:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Matrices of real numbers."""
-import csv
 import pathlib
 import tempfile
 import unittest

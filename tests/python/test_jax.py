@@ -303,7 +303,7 @@ class Processes(unittest.TestCase):
             """)
         self.assertEqual(status, 0, output)
         self.assertIn("nmhal.jax needs JAX", output)
-        self.assertIn("pip install 'nmhal[jax]'", output)
+        self.assertIn("pip install 'jax>=0.10'", output)
 
     def test_several_devices_are_refused(self):
         output, status = child("""

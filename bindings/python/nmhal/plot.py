@@ -16,7 +16,7 @@ try:
     import matplotlib.pyplot as _pyplot
 except ImportError as _error:
     raise ImportError(f"nmhal.plot needs matplotlib, which cannot be imported ({_error}): "
-                      "pip install 'nmhal[plot]'") from _error
+                      "pip install matplotlib") from _error
 
 
 def raster(events: Records, *, axes: Any = None, **marks: Any) -> Any:

@@ -12,7 +12,7 @@ def main() -> None:
     folder = pathlib.Path(__file__).with_name("jax")
     if len(sys.argv) < 2:
         print(f"{', '.join(PROGRAMS)}\nin {folder}, to copy from; they need JAX and optax: "
-              "pip install 'nmhal[examples]'")
+              "pip install 'jax>=0.10' optax")
         return
     if sys.argv[1] not in PROGRAMS:
         sys.exit(f"no example {sys.argv[1]!r}: there are {', '.join(PROGRAMS)}")

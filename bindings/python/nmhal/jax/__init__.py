@@ -8,7 +8,7 @@
 try:
     import jax as _jax  # noqa: F401 - only whether it is there
 except ImportError as error:
-    raise ImportError(f"nmhal.jax needs JAX, which cannot be imported ({error}): pip install 'nmhal[jax]'") from error
+    raise ImportError(f"nmhal.jax needs JAX, which cannot be imported ({error}): pip install 'jax>=0.10'") from error
 
 from ._crossbar import CrossbarArray
 from ._lif import lif
