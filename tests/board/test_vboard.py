@@ -160,6 +160,17 @@ class Board(unittest.TestCase):
         self.close(client)
         self.stop(process)
 
+    def test_a_host_that_is_gone_is_noticed(self):
+        process, uri = self.start("xbar8", "--tcp", "0")
+        client = self.connect(uri)
+        client.hello(0x22)
+        port = f":{int(uri.rpartition('=')[2]):04X}"
+        timers = [line.split()[5] for line in pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+                  if line.split()[1].endswith(port) and line.split()[3] == "01"]
+        self.assertEqual([timer[:3] for timer in timers], ["02:"])  # one connection, and the timer of SO_KEEPALIVE
+        self.close(client)
+        self.stop(process)
+
     def test_large_frames_and_a_client_that_does_not_read(self):
         process, uri = self.start("xbar8,window=8", "--unix", self.path)
         client = self.connect(uri)
@@ -310,13 +321,16 @@ class Board(unittest.TestCase):
         for args, words in [([], "give a board"), (["xbar8"], "give a board"), (["xbar9", "--pty"], "there are: xbar8"),
                             (["xbar8", "--pty", "--tcp", "0"], "one of"), (["xbar8", "--tcp", "70000"], "0 to 65535"),
                             (["xbar8,seed", "--pty"], "KEY=VALUE"), (["xbar8,window=3", "--pty"], "window=3"),
-                            (["spike256,noise=pcm", "--pty"], "spike256 has no such key")]:
+                            (["spike256,noise=pcm", "--pty"], "spike256 has no such key"),
+                            (["xbar8", "--tcp", "0", "--address", "nowhere"], "nowhere: not an IPv4 address"),
+                            (["xbar8", "--unix", self.path, "--address", "127.0.0.1"], "goes with --tcp")]:
             code, said = self.refused(*args)
             self.assertEqual(code, 2, said)
             self.assertIn(words, said)
-        code, said = self.refused("xbar8", "--tcp", "0", "--address", "nowhere")
+        # An address that is not of this machine (RFC 5737) is no mistake of writing.
+        code, said = self.refused("xbar8", "--tcp", "0", "--address", "192.0.2.1")
         self.assertEqual(code, 1)
-        self.assertIn("nowhere", said)
+        self.assertIn("192.0.2.1", said)
 
     def test_list(self):
         done = subprocess.run([VBOARD, "--list"], stdout=subprocess.PIPE, text=True, check=True)
