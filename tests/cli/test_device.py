@@ -87,6 +87,7 @@ class Info(probe.ProbeTest):
         self.assert_has(found["features"], "spikes", "neurons", "order", "attribute")
         self.assertEqual(sorted(found["attributes"]), ["clk_hz", "max_neuron", "open_loop", "output_source"])
         self.assertEqual(found["counters"]["events_in"], 0)
+        self.assertEqual(self.json("info", "-u", "sim:xbar8")["output_lsb"], 256)
 
     def test_text(self):
         found = self.probe("info", "-u", f"{SIM},clk_hz=1000000")
@@ -94,6 +95,7 @@ class Info(probe.ProbeTest):
         self.assert_has(found.out, "1 of 256 rows x 256 columns", "-8..7 (4 bits)", "0..4095", "1000000 Hz",
                         "counter    sops 0", "open_loop")
         self.assert_has(self.probe("-u", "null:", "info").out, "-128..127 (8 bits)", "timeout    none", "infer")
+        self.assert_has(self.probe("-u", "sim:xbar8", "info").out, "an output code counts 256 weight codes x input")
         self.assert_has(self.probe("-u", "bench:serial=B1", "info", program=FAULTY).out, "bench:serial=B1")
 
 
