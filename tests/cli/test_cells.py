@@ -145,7 +145,7 @@ class Cells(Analog):
                 (["cells", "sweep", "0,0,0", "--start=0V", "--step=1mV", "--width=1us", "--points=2", "-o", "x.npy"],
                  "FILE.csv expected"),
                 (["cells", "conductance", "--voltage=1V"], "conductance: --voltage has no meaning"),
-                (["cells", "conductance", "-y"], "conductance: --yes has"), ([*PULSE, "-o", "x.csv"], "pulse: --output"),
+                (["cells", "conductance", "-y"], "conductance: --yes has"), ([*PULSE, "-o", "x.csv"], "--output has"),
                 ([*PULSE, "--target=1uS"], "pulse: --target has"), ([*PULSE, "-r", "0,0,0"], "pulse: --region has"),
                 (["cells", "set", "0,0,0", *RAMP, "--gap=1us"], "set: --gap has")]:
             with self.subTest(args=args):
