@@ -66,6 +66,14 @@ class Choice(probe.ProbeTest):
             with self.subTest(uri=uri):
                 self.assert_has(self.fails(code, "-u", uri, "info"), *parts)
 
+    def test_the_smallest_frame_of_each_board(self):
+        for board, smallest in [("xbar8", 128), ("xbar64", 128), ("xbar256", 308), ("xbar1024", 2196),
+                                ("spike256", 128)]:
+            with self.subTest(board=board):
+                self.probe("-u", f"sim:{board},max_frame={smallest}", "info")
+                self.assert_has(self.fails(2, "-u", f"sim:{board},max_frame={smallest - 1}", "info"),
+                                f"max_frame={smallest - 1}: not a number {smallest} to ")
+
     def test_status_becomes_exit_code(self):
         for status, code in [(4, 5), (3, 4), (5, 9), (7, 6), (8, 1), (9, 1), (10, 7), (11, 8), (13, 10), (16, 7),
                              (17, 11), (18, 12), (19, 1)]:
