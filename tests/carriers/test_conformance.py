@@ -22,9 +22,9 @@ BOARD = sys.argv[6]
 class Carrier(unittest.TestCase):
     """The far end of each test is a new board."""
 
-    def serve(self, *place):
+    def serve(self, *place, board=BOARD):
         """URI of a board that nmhal-vboard serves."""
-        process = subprocess.Popen([VBOARD, BOARD, *place], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([VBOARD, board, *place], stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.send_signal, signal.SIGINT)
@@ -55,6 +55,19 @@ class Carrier(unittest.TestCase):
 
     def test_tty(self):
         self.check(self.serve("--pty"))
+
+    def test_a_second_host_hears_that_the_board_is_taken(self):
+        for place in (["--tcp", "0"], ["--pty"]):
+            uri = self.serve(*place, board="xbar8")
+            first = subprocess.Popen([PROBE, "-u", uri, "sensors", "--watch=50ms"], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(first.stdout.close)
+            self.addCleanup(first.wait)
+            self.addCleanup(first.kill)
+            self.assertTrue(first.stdout.readline())
+            done = self.run_on(PROBE, "-u", uri, "info")
+            self.assertEqual(done.returncode, 5, done.stderr)
+            self.assertIn("does another host have it?" if place[0] == "--tcp" else
+                          f"held by process {first.pid} (nmhal-probe)", done.stderr)
 
     def test_usb(self):
         virtual.skip_without_umockdev()
