@@ -6,7 +6,7 @@
 
 #include "hal/hal.h"
 
-static _Thread_local char sentence[1024];
+static _Thread_local char sentence[NM_SENTENCE];
 #define SUBJECT_MOST 700 /* characters: what is wrong comes after it, and has room */
 
 static const char *const status_names[] = {
@@ -32,6 +32,16 @@ const char *nmhal_status_name(int status)
 const char *nmhal_last_error(void)
 {
 	return sentence;
+}
+
+void nm_sentence_keep(char kept[NM_SENTENCE])
+{
+	memcpy(kept, sentence, sizeof(sentence));
+}
+
+void nm_sentence_back(const char kept[NM_SENTENCE])
+{
+	memcpy(sentence, kept, sizeof(sentence));
 }
 
 void nm_one_line(char *text)
