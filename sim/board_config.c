@@ -95,6 +95,20 @@ static bool set_choice(const char *key, const char *value, const char *const nam
 	return false;
 }
 
+/* Frames that hold a vector of the board and its outputs, which the core asks for. */
+static uint32_t smallest_frame(const struct xbar_profile *profile)
+{
+	uint32_t longest, in, out;
+
+	if (!profile)
+		return NMLINK_MIN_FRAME;
+	longest = profile->rows > profile->cols ? profile->rows : profile->cols;
+	in = NMLINK_SIZE_infer_request + longest;
+	out = longest * (profile->adc_bits <= 8 ? 1 : 2) + (longest + 7) / 8;
+	in = NMLINK_OVERHEAD + (in > out ? in : out);
+	return in > NMLINK_MIN_FRAME ? in : NMLINK_MIN_FRAME;
+}
+
 /* Keys of all boards; *known: it is one. */
 static bool set_common(struct sim_board_config *config, const char *key, const char *value, char *error, bool *known)
 {
@@ -104,7 +118,8 @@ static bool set_common(struct sim_board_config *config, const char *key, const c
 	if (!strcmp(key, "window"))
 		return set_window(config, value, error);
 	if (!strcmp(key, "max_frame"))
-		return set_number(key, value, NMLINK_MIN_FRAME, BOARD_FRAME_MAX, &config->max_frame, error);
+		return set_number(key, value, smallest_frame(config->profile), BOARD_FRAME_MAX, &config->max_frame,
+			error);
 	if (!strcmp(key, "simd"))
 		return set_choice(key, value, simds, "auto, off, avx2", &config->simd, error);
 	*known = false;

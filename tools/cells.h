@@ -14,6 +14,7 @@ struct cells_args {
 	struct region_option region; /* of conductance */
 	struct nmhal_region place;   /* of the others: one cell */
 	bool placed, yes;
+	uint32_t given;              /* bit for each option in the order of the help */
 	const char *output;
 	uint32_t side, averages, pulses, points;
 	int64_t voltage_uv, start_uv, step_uv, stop_uv, width_ns, gap_ns, target_ps; /* NOT_GIVEN unless given */

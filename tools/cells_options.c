@@ -3,6 +3,7 @@
 #include "cells.h"
 #include "matrix.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ static const struct argp_option cells_options[] = {
 	{0},
 };
 
+#define OPTIONS (sizeof(cells_options) / sizeof(cells_options[0]) - 1)
+
 /* The options that are a number with a unit. */
 static const struct quantity {
 	int key, exponent;
@@ -47,13 +50,14 @@ static const struct {
 	const char *word;
 	enum cells_action action;
 	int needs[6]; /* quantities that must be given, ends with 0 */
+	int takes[4]; /* options that may be given, besides --side and, to change a cell, --yes; ends with 0 */
 } actions[] = {
-	{"conductance", CELLS_CONDUCTANCE, {0}},
-	{"pulse", CELLS_PULSE, {KEY_VOLTAGE, KEY_WIDTH, 0}},
-	{"form", CELLS_FORM, {KEY_TARGET, KEY_START, KEY_STEP, KEY_STOP, KEY_WIDTH, 0}},
-	{"set", CELLS_SET, {KEY_TARGET, KEY_START, KEY_STEP, KEY_STOP, KEY_WIDTH, 0}},
-	{"reset", CELLS_RESET, {KEY_TARGET, KEY_START, KEY_STEP, KEY_STOP, KEY_WIDTH, 0}},
-	{"sweep", CELLS_SWEEP, {KEY_START, KEY_STEP, KEY_WIDTH, 0}},
+	{"conductance", CELLS_CONDUCTANCE, {0}, {'r', 'a', 'o', 0}},
+	{"pulse", CELLS_PULSE, {KEY_VOLTAGE, KEY_WIDTH, 0}, {KEY_GAP, 'n', 0}},
+	{"form", CELLS_FORM, {KEY_TARGET, KEY_START, KEY_STEP, KEY_STOP, KEY_WIDTH, 0}, {'n', 0}},
+	{"set", CELLS_SET, {KEY_TARGET, KEY_START, KEY_STEP, KEY_STOP, KEY_WIDTH, 0}, {'n', 0}},
+	{"reset", CELLS_RESET, {KEY_TARGET, KEY_START, KEY_STEP, KEY_STOP, KEY_WIDTH, 0}, {'n', 0}},
+	{"sweep", CELLS_SWEEP, {KEY_START, KEY_STEP, KEY_WIDTH, 0}, {KEY_POINTS, 'o', 0}},
 };
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -98,6 +102,27 @@ static error_t parse_argument(struct cells_args *args, const char *text)
 	return usage_error(args->p, "%s: conductance, pulse, form, set, reset or sweep expected", text);
 }
 
+static bool is_one_of(const int *keys, int key)
+{
+	while (*keys != 0 && *keys != key)
+		keys++;
+	return *keys != 0;
+}
+
+/* An option that the action has no use for was meant for another. */
+static error_t check_given(struct cells_args *args)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		int key = cells_options[i].key;
+		if (!(args->given & 1u << i) || key == 's' || (key == 'y' && args->action != CELLS_CONDUCTANCE) ||
+			is_one_of(actions[args->action - 1].needs, key) ||
+			is_one_of(actions[args->action - 1].takes, key))
+			continue;
+		return usage_error(args->p, "%s: --%s has no meaning for it", args->word, cells_options[i].name);
+	}
+	return 0;
+}
+
 static error_t check_whole(struct cells_args *args)
 {
 	if (args->action == CELLS_NONE)
@@ -111,6 +136,8 @@ static error_t check_whole(struct cells_args *args)
 				return usage_error(args->p, "%s: --%s is missing", args->word, option_name(*needs));
 	if (args->action == CELLS_SWEEP && args->points == 0)
 		return usage_error(args->p, "sweep: --points is missing");
+	if (check_given(args) != 0)
+		return EINVAL;
 	if (args->output == NULL || has_suffix(args->output, ".csv"))
 		return 0;
 	if (args->action == CELLS_CONDUCTANCE && matrix_name(args->output))
@@ -123,6 +150,8 @@ static error_t parse_cells(int key, char *arg, struct argp_state *state)
 {
 	struct cells_args *args = state->input;
 
+	for (size_t i = 0; i < OPTIONS; i++)
+		args->given |= (uint32_t)(cells_options[i].key == key) << i;
 	for (size_t i = 0; i < QUANTITIES; i++) {
 		const struct quantity *quantity = &quantities[i];
 		if (quantity->key != key)

@@ -267,7 +267,7 @@ static int info_json(const struct probe *p)
 		if (c->features & features[i].bit)
 			json_array_append_new(names, json_string(features[i].name));
 	int code = attr_show(p, NULL, attrs);
-	json_t *object = json_pack("{ss ss ss ss ss so sI sI sI sI so so so so so so so si sI sI sI si so so}",
+	json_t *object = json_pack("{ss ss ss ss ss so sI sI sI sI so so so so so so so si sI sf sI sI si so so}",
 		"uri", nmhal_device_uri(p->dev), "board", c->board, "driver", c->driver, "serial", c->serial,
 		"firmware", c->firmware, "features", names, "cores", (json_int_t)c->cores, "rows", (json_int_t)c->rows,
 		"cols", (json_int_t)c->cols, "max_batch", (json_int_t)c->max_batch,
@@ -278,7 +278,7 @@ static int info_json(const struct probe *p)
 		"leak_range", range_json(c->leak_min, c->leak_max),
 		"potential_range", range_json(c->potential_min, c->potential_max),
 		"virtual_range", range_json(c->virtual_min, c->virtual_max), "weight_bits", (int)c->weight_bits,
-		"weight_tolerance", (json_int_t)c->weight_tolerance,
+		"weight_tolerance", (json_int_t)c->weight_tolerance, "output_lsb", c->output_lsb,
 		"step_ps", (json_int_t)c->step_ps, "clock_hz", (json_int_t)c->clock_hz,
 		"timeout_ms", (int)c->default_timeout_ms, "attributes", attrs, "counters", counters_json(p));
 	if (code == PROBE_OK)
@@ -316,6 +316,8 @@ static int info_text(const struct probe *p)
 	print_range("virtual", c->virtual_min, c->virtual_max);
 	print_range("input", c->input_min, c->input_max);
 	print_range("output", c->output_min, c->output_max);
+	if (c->output_lsb > 0)
+		printf("%-10s an output code counts %.9g weight codes x input codes\n", "output_lsb", c->output_lsb);
 	if (c->clock_hz != 0)
 		printf("%-10s %" PRIu64 " Hz\n", "clock", c->clock_hz);
 	if (c->default_timeout_ms < 0)

@@ -56,6 +56,7 @@ int fd_stream_wait(struct fd_stream *stream, short events, int64_t deadline_ns, 
 static int check(struct fd_stream *stream, ssize_t moved, const char *what)
 {
 	int error = moved < 0 ? errno : 0;
+	const bool refused = stream->refused && !stream->heard;
 
 	if (moved > 0 || error == EAGAIN || error == EINTR)
 		return NMHAL_OK;
@@ -69,8 +70,8 @@ static int check(struct fd_stream *stream, ssize_t moved, const char *what)
 	case EIO: /* a terminal that was hung up */
 	case ENXIO:
 	case ENODEV:
-		return nmhal_host_fail(stream->host, NMHAL_E_GONE, "%s: %s%s%s", what, stream->lost,
-			error ? ": " : "", error ? strerror(error) : "");
+		return nmhal_host_fail(stream->host, refused ? NMHAL_E_BUSY : NMHAL_E_GONE, "%s: %s%s%s", what,
+			refused ? stream->refused : stream->lost, error ? ": " : "", error ? strerror(error) : "");
 	default:
 		return nmhal_host_fail(stream->host, NMHAL_E_IO, "%s: %s", what, strerror(error));
 	}
@@ -113,6 +114,7 @@ static int stream_recv(void *self, void *buf, size_t capacity, size_t *size, int
 		ssize_t got = read(stream->fd, buf, capacity);
 
 		status = check(stream, got, "receive");
+		stream->heard = stream->heard || got > 0;
 		if (got > 0) {
 			*size = (size_t)got;
 			return NMHAL_OK;

@@ -7,6 +7,8 @@
 #ifndef COMMON_FD_STREAM_H
 #define COMMON_FD_STREAM_H
 
+#include <stdbool.h>
+
 #include <nmhal/driver.h>
 
 struct fd_stream {
@@ -14,6 +16,8 @@ struct fd_stream {
 	int fd;
 	int wake;             /* eventfd */
 	const char *lost;     /* what the end of the bytes means, for sentences */
+	const char *refused;  /* what it means before the first byte has come, which is BUSY; NULL: the same */
+	bool heard;           /* a byte has come */
 	int64_t quiet_ns;     /* silence after which flush() believes that nothing more comes */
 	/* Before the descriptor is closed; NULL: nothing. May free nothing of ours. */
 	void (*release)(struct fd_stream *stream);

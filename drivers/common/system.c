@@ -40,17 +40,24 @@ static bool has_open(const char *process, const char *node)
 	return found;
 }
 
+/* Whether a process is the far end of a pseudo-terminal, which keeps the near end open too: hardly who holds it. */
+static bool serves(const char *process, const char *node)
+{
+	return !strncmp(node, "/dev/pts/", 9) && (has_open(process, "/dev/ptmx") || has_open(process, "/dev/pts/ptmx"));
+}
+
 bool system_holder(const char *node, char text[SYSTEM_HOLDER_SIZE])
 {
 	char path[320], command[32];
 	struct dirent *entry;
-	bool found = false;
+	bool found = false, sure = false;
 	DIR *processes = opendir("/proc");
 
-	while (processes && !found && (entry = readdir(processes))) {
-		found = isdigit((unsigned char)entry->d_name[0]) && has_open(entry->d_name, node);
-		if (!found)
+	while (processes && !sure && (entry = readdir(processes))) {
+		if (!isdigit((unsigned char)entry->d_name[0]) || !has_open(entry->d_name, node))
 			continue;
+		found = true;
+		sure = !serves(entry->d_name, node);
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
 		system_read_line(path, command, sizeof(command));
 		snprintf(text, SYSTEM_HOLDER_SIZE, "process %.16s (%s)", entry->d_name, command);

@@ -126,7 +126,10 @@ void link_note_error(struct link_device *dev, uint16_t op, const struct link_fra
 	if (!name)
 		link_note(dev, NMHAL_E_PROTOCOL, "the board answered %s with status %u, which nmlink does not have",
 			link_op_name(op), status);
-	else
-		link_note(dev, means, "the board answered %s with %s, detail %u: %s%s%s%s%s", link_op_name(op), name,
-			error.detail, text, *said ? ", \"" : "", said, *said ? "\"" : "", remedy);
+	else if (*said)
+		link_note(dev, means, "the board answered %s with %s, detail %u: \"%s\"%s", link_op_name(op), name,
+			error.detail, said, remedy);
+	else /* the table goes on about the detail */
+		link_note(dev, means, "the board answered %s with %s, detail %u: %.*s%s", link_op_name(op), name,
+			error.detail, (int)strcspn(text, ";"), text, remedy);
 }

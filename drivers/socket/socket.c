@@ -108,6 +108,7 @@ static struct fd_stream *new_stream(struct nmhal_host *host, int *status)
 		return NULL;
 	}
 	stream->lost = "the board ended the connection";
+	stream->refused = "the board ended the connection before it said anything; does another host have it?";
 	return stream;
 }
 

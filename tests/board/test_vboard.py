@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """nmhal-vboard over sockets and pseudo-terminals, with a client that knows the protocol and nothing of the library.
 
-usage: test_vboard.py NMHAL_VBOARD COMPLETION_SCRIPT
+usage: test_vboard.py NMHAL_VBOARD COMPLETION_SCRIPT NMHAL_PROBE
 """
 import json
 import os
@@ -19,7 +19,7 @@ import unittest
 
 import nmlink_client as nm
 
-VBOARD = COMPLETION = ""
+VBOARD = COMPLETION = PROBE = ""
 FRAMES = 24  # of 60 kB: more than both ends of a socket and the board hold
 LONG = 200  # vectors of 1024 in a request
 WEIGHTS = bytes([1, 2, 3, 0x100 - 4, 5, 6])  # 2 rows of 3
@@ -138,6 +138,19 @@ class Board(unittest.TestCase):
         self.close(third)
         self.stop(process)
 
+    def test_a_second_program_hears_that_the_board_is_taken(self):
+        for place in (["--tcp", "0"], ["--pty"]):
+            _, uri = self.start("xbar8", *place)
+            first = subprocess.Popen([PROBE, "-u", uri, "sensors", "--watch=50ms"], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(first.stdout.close)
+            self.addCleanup(first.wait)
+            self.addCleanup(first.kill)
+            self.assertTrue(first.stdout.readline())
+            done = subprocess.run([PROBE, "-u", uri, "info"], stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 5, done.stderr)
+            self.assertIn("does another host have it?" if place[0] == "--tcp" else
+                          f"held by process {first.pid} (nmhal-probe)", done.stderr)
+
     def test_clients_one_right_after_the_other(self):
         process, uri = self.start("xbar8", "--tcp", "0")
         for session in range(1, 40):
@@ -157,6 +170,17 @@ class Board(unittest.TestCase):
             for _ in range(2):
                 self.assertIsNotNone(client.recv())
         self.assertLess(time.monotonic() - start, 2)  # with 40 ms a pair it is 4
+        self.close(client)
+        self.stop(process)
+
+    def test_a_host_that_is_gone_is_noticed(self):
+        process, uri = self.start("xbar8", "--tcp", "0")
+        client = self.connect(uri)
+        client.hello(0x22)
+        port = f":{int(uri.rpartition('=')[2]):04X}"
+        timers = [line.split()[5] for line in pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+                  if line.split()[1].endswith(port) and line.split()[3] == "01"]
+        self.assertEqual([timer[:3] for timer in timers], ["02:"])  # one connection, and the timer of SO_KEEPALIVE
         self.close(client)
         self.stop(process)
 
@@ -310,13 +334,16 @@ class Board(unittest.TestCase):
         for args, words in [([], "give a board"), (["xbar8"], "give a board"), (["xbar9", "--pty"], "there are: xbar8"),
                             (["xbar8", "--pty", "--tcp", "0"], "one of"), (["xbar8", "--tcp", "70000"], "0 to 65535"),
                             (["xbar8,seed", "--pty"], "KEY=VALUE"), (["xbar8,window=3", "--pty"], "window=3"),
-                            (["spike256,noise=pcm", "--pty"], "spike256 has no such key")]:
+                            (["spike256,noise=pcm", "--pty"], "spike256 has no such key"),
+                            (["xbar8", "--tcp", "0", "--address", "nowhere"], "nowhere: not an IPv4 address"),
+                            (["xbar8", "--unix", self.path, "--address", "127.0.0.1"], "goes with --tcp")]:
             code, said = self.refused(*args)
             self.assertEqual(code, 2, said)
             self.assertIn(words, said)
-        code, said = self.refused("xbar8", "--tcp", "0", "--address", "nowhere")
+        # An address that is not of this machine (RFC 5737) is no mistake of writing.
+        code, said = self.refused("xbar8", "--tcp", "0", "--address", "192.0.2.1")
         self.assertEqual(code, 1)
-        self.assertIn("nowhere", said)
+        self.assertIn("192.0.2.1", said)
 
     def test_list(self):
         done = subprocess.run([VBOARD, "--list"], stdout=subprocess.PIPE, text=True, check=True)
@@ -341,5 +368,5 @@ class Board(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    VBOARD, COMPLETION = sys.argv.pop(1), sys.argv.pop(1)
+    VBOARD, COMPLETION, PROBE = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
     unittest.main()

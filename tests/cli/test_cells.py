@@ -151,7 +151,13 @@ class Cells(Analog):
                 (PULSE[:4], "--width is missing"), (["cells", "form", "0,0,0"], "--target is missing"),
                 (["cells", "sweep", "0,0,0", "--start=0V", "--step=1mV", "--width=1us"], "--points is missing"),
                 ([*PULSE, "-s", "left"], "--side left"), ([*PULSE, "-n", "0"], "--pulses 0"),
-                ([*PULSE, "-o", "x.npy"], "FILE.csv expected"), (["cells", "conductance", "-o", "x"], "x: FILE.npy")]:
+                (["cells", "conductance", "-o", "x"], "x: FILE.npy"),
+                (["cells", "sweep", "0,0,0", "--start=0V", "--step=1mV", "--width=1us", "--points=2", "-o", "x.npy"],
+                 "FILE.csv expected"),
+                (["cells", "conductance", "--voltage=1V"], "conductance: --voltage has no meaning"),
+                (["cells", "conductance", "-y"], "conductance: --yes has"), ([*PULSE, "-o", "x.csv"], "--output has"),
+                ([*PULSE, "--target=1uS"], "pulse: --target has"), ([*PULSE, "-r", "0,0,0"], "pulse: --region has"),
+                (["cells", "set", "0,0,0", *RAMP, "--gap=1us"], "set: --gap has")]:
             with self.subTest(args=args):
                 self.assert_has(self.refuse(2, *args), part, "see nmhal-probe help cells")
         for value in ("1.2", "V", "1.2v", "1,2V", "0.0000001V", "1e3V", "3000V", "1.2mmV", "--1V", "1.2.3V", ""):

@@ -60,6 +60,11 @@ class Conformance(probe.ProbeTest):
         done = self.probe("conformance", "mutant:xbar8,defect=crc,bytes=1", program=FAULTY, code=8)
         self.assert_has(done.out, "failed     every flipped bit is noticed", "The board does NOT conform.")
 
+    def test_a_cell_that_is_not_on_the_board(self):
+        for cell in ("1,0,0", "0,999,0", "0,0,8"):
+            self.assert_has(self.fails(2, "-u", "sim:xbar8", "conformance", "-p", cell),
+                            f"--pulse {cell}: the board has 1 cores of 8 rows x 8 columns")
+
     def test_certificate(self):
         found = self.probe("-u", "sim:xbar8", "conformance")
         self.assert_has(found.out, "libnmhal xbar8", "sim:xbar8", "nmlink 1.1, libnmhal 0.1.0", "no cell was pulsed",

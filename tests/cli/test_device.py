@@ -66,6 +66,14 @@ class Choice(probe.ProbeTest):
             with self.subTest(uri=uri):
                 self.assert_has(self.fails(code, "-u", uri, "info"), *parts)
 
+    def test_the_smallest_frame_of_each_board(self):
+        for board, smallest in [("xbar8", 128), ("xbar64", 128), ("xbar256", 308), ("xbar1024", 2196),
+                                ("spike256", 128)]:
+            with self.subTest(board=board):
+                self.probe("-u", f"sim:{board},max_frame={smallest}", "info")
+                self.assert_has(self.fails(2, "-u", f"sim:{board},max_frame={smallest - 1}", "info"),
+                                f"max_frame={smallest - 1}: not a number {smallest} to ")
+
     def test_status_becomes_exit_code(self):
         for status, code in [(4, 5), (3, 4), (5, 9), (7, 6), (8, 1), (9, 1), (10, 7), (11, 8), (13, 10), (16, 7),
                              (17, 11), (18, 12), (19, 1)]:
@@ -87,6 +95,7 @@ class Info(probe.ProbeTest):
         self.assert_has(found["features"], "spikes", "neurons", "order", "attribute")
         self.assertEqual(sorted(found["attributes"]), ["clk_hz", "max_neuron", "open_loop", "output_source"])
         self.assertEqual(found["counters"]["events_in"], 0)
+        self.assertEqual(self.json("info", "-u", "sim:xbar8")["output_lsb"], 256)
 
     def test_text(self):
         found = self.probe("info", "-u", f"{SIM},clk_hz=1000000")
@@ -94,6 +103,7 @@ class Info(probe.ProbeTest):
         self.assert_has(found.out, "1 of 256 rows x 256 columns", "-8..7 (4 bits)", "0..4095", "1000000 Hz",
                         "counter    sops 0", "open_loop")
         self.assert_has(self.probe("-u", "null:", "info").out, "-128..127 (8 bits)", "timeout    none", "infer")
+        self.assert_has(self.probe("-u", "sim:xbar8", "info").out, "an output code counts 256 weight codes x input")
         self.assert_has(self.probe("-u", "bench:serial=B1", "info", program=FAULTY).out, "bench:serial=B1")
 
 

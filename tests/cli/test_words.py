@@ -127,6 +127,22 @@ class Words(probe.ProbeTest):
     def test_version_of_the_man_page(self):
         self.assertIn(f'"libnmhal {self.json("version")["libnmhal"]}"', MAN.read_text(encoding="utf-8"))
 
+    def test_command_lines_of_the_documents_are_understood(self):
+        count = 0
+        for path in (probe.ROOT / "README.md", *(probe.ROOT / "docs").glob("*.md")):
+            text = path.read_text(encoding="utf-8")
+            for block in re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.M | re.S):
+                for line in re.findall(r"^ *nmhal-probe (.*)", block, re.M):
+                    words = shlex.split(line, comments=True)
+                    end = next((n for n, word in enumerate(words) if word in ("|", ">", "&&")), len(words))
+                    with self.subTest(path=path.name, line=line):
+                        # Whatever board it names: it is read to its end before anything is opened.
+                        done = subprocess.run([PROBE, *words[:end], "-u", "nowhere:"], capture_output=True, text=True,
+                                              timeout=60, check=False, cwd=self.folder, env=probe.environment())
+                        self.assertNotIn("see nmhal-probe help", done.stderr)
+                    count += 1
+        self.assertGreater(count, 12)
+
     def test_man_page_is_clean(self):
         for checker in (["mandoc", "-Tlint", "-Wwarning"], ["groff", "-ww", "-man", "-Tutf8", "-z"]):
             if shutil.which(checker[0]):

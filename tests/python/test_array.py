@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Matrices of real numbers."""
+import csv
 import pathlib
 import tempfile
 import unittest

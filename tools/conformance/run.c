@@ -128,6 +128,18 @@ static bool get_to_know(struct run *run)
 	return known;
 }
 
+/* A cell that is not on the board would fail cases for no fault of the board's. */
+static int check_cell(struct run *run)
+{
+	const struct nmlink_array_cap *array = &run->caps.array;
+	const struct nmlink_cell *cell = &run->cell;
+
+	if (!run->pulse || (cell->tile < array->tiles && cell->row < array->rows && cell->col < array->cols))
+		return NMHAL_OK;
+	return nmhal_host_fail(run->host, NMHAL_E_INVALID, "conformance: --pulse %u,%u,%u: the board has %u cores of "
+		"%u rows x %u columns", cell->tile, cell->row, cell->col, array->tiles, array->rows, array->cols);
+}
+
 /* Each case has a session of its own. */
 static int run_all(struct run *run)
 {
@@ -136,6 +148,8 @@ static int run_all(struct run *run)
 	if (!get_to_know(run))
 		return run->status ? run->status : nmhal_host_fail(run->host, NMHAL_E_PROTOCOL,
 			"conformance: no session with the board: %s", run->said);
+	if (check_cell(run) != NMHAL_OK)
+		return NMHAL_E_INVALID;
 	for (size_t g = 0; g < sizeof(groups) / sizeof(*groups); g++)
 		for (const struct conformance_case *c = groups[g].cases; c->name && run->status == NMHAL_OK; c++)
 			run_case(run, groups[g].name, c);

@@ -36,6 +36,17 @@ static void put_value(char *uri, size_t size, const char *text)
 
 /* ---- sockets ----------------------------------------------------------------------------------------------------- */
 
+/* A client whose machine is gone says nothing any more, and would keep the board for ever. */
+static void keep_alive(int fd)
+{
+	const int yes = 1, idle_s = 15, between_s = 5, times = 3;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
 static int listen_at(const struct sockaddr *address, socklen_t size)
 {
 	const int yes = 1;
@@ -44,6 +55,7 @@ static int listen_at(const struct sockaddr *address, socklen_t size)
 	if (fd < 0)
 		return -errno;
 	if (address->sa_family == AF_INET) { /* a connection has the options of its listener */
+		keep_alive(fd);
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	}

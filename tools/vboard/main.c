@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* nmhal-vboard: the command line. */
 #include <argp.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct arguments {
 	char *board; /* NAME[,key=value]... */
 	struct vboard_place place;
 	unsigned ways;
-	bool json, once, list;
+	bool json, once, list, addressed;
 };
 
 static const struct argp_option options[] = {
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
+	struct in_addr address;
 	char *end;
 	unsigned long port;
 
@@ -57,7 +59,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->ways++;
 		return 0;
 	case KEY_ADDRESS:
+		if (inet_pton(AF_INET, arg, &address) != 1)
+			argp_error(state, "--address %s: not an IPv4 address such as 127.0.0.1", arg);
 		a->place.address = arg;
+		a->addressed = true;
 		return 0;
 	case KEY_ONCE:
 		a->once = true;
@@ -76,6 +81,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->list && (!a->board || a->ways != 1))
 			argp_error(state, "give a board and one of --unix, --tcp, --pty");
+		if (a->addressed && a->place.way != VBOARD_TCP)
+			argp_error(state, "--address goes with --tcp");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
