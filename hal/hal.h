@@ -14,6 +14,10 @@
 #define NM_DEFAULT_RING_EVENTS 65536u
 
 /* ---- error.c: the sentence of the calling thread ----------------------------------------------------------------- */
+#define NM_SENTENCE 1024u
+/* Keeps the thread's sentence; brings it back. */
+void nm_sentence_keep(char kept[NM_SENTENCE]);
+void nm_sentence_back(const char kept[NM_SENTENCE]);
 /* Sets the thread's sentence to "<subject>: <text>" (no subject if NULL or ""). */
 void nm_set_sentence(const char *subject, const char *format, ...) NMHAL_PRINTF(2, 3);
 /* The same, and returns status. No function: so an analyzer, which sees one file at a time, knows the status. */
@@ -179,6 +183,8 @@ struct nmhal_device {
 	char *uri;               /* canonical */
 	pthread_mutex_t lock;    /* serialises ops */
 	const char *what;        /* the call that has the lock; under lock */
+	bool spoke;              /* a driver or link has set a sentence in it; the thread's before that: */
+	char before[NM_SENTENCE];
 	const struct nmhal_driver *driver;
 	const struct nmhal_link *link; /* NULL for a driver that needs none */
 	struct nmhal_device_ops ops;   /* copy; missing tail is NULL */
@@ -206,6 +212,8 @@ int nm_device_check(const struct nmhal_device *dev, const char *what);
 /* Checks dev (NULL: INVALID, closed: STATE, gone: GONE), turns the timeout into a deadline and takes the device's lock.
  * BUSY for NMHAL_NO_WAIT when another call runs, TIMEOUT at the deadline. After OK: nm_device_leave(). */
 int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *what, int64_t *deadline_ns);
+/* Ends what a call has said: a failure that it got over is not the thread's last one. */
+void nm_device_settle(struct nmhal_device *dev, int status);
 /* Releases the lock; remembers GONE; returns status. */
 int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */

@@ -87,7 +87,8 @@ NMHAL_API const char *nmhal_status_name(int status);
 
 /**
  * The sentence of the thread's last failed call: `<uri>: <what, with numbers>: <what happened>[; <remedy>]`.
- * Never NULL; empty when no call failed yet. Valid until the thread's next nmhal call that fails.
+ * Never NULL; empty when no call failed yet. Valid until the thread's next nmhal call; one that succeeds leaves the
+ * sentence as it was, also when it got over failures of the link.
  */
 NMHAL_API const char *nmhal_last_error(void);
 

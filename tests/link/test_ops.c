@@ -77,8 +77,8 @@ START_TEST(the_board_is_described)
 	ck_ok(nmhal_sensor_list(dev, 0, &sensor));
 	ck_assert_str_eq(sensor.name, "temperature");
 	ck_assert_int_eq(sensor.exponent, -1);
-	ck_assert_uint_eq(nmhal_counter_count(dev), 9);
-	ck_ok(nmhal_counter_list(dev, 7, &counter));
+	ck_assert_uint_eq(nmhal_counter_count(dev), 10);
+	ck_ok(nmhal_counter_list(dev, 8, &counter));
 	ck_assert_str_eq(counter.key, "pulses");
 }
 END_TEST

@@ -547,8 +547,8 @@ int main(void)
 		replies_and_events_are_not_answered, unknown_opcodes_are_refused_and_counted,
 		payloads_shorter_and_longer_than_the_fields, a_request_longer_than_max_frame_is_refused,
 		abort_drops_what_was_sent_before_it, abort_without_anything_to_end_changes_nothing,
-		abort_ends_a_running_ramp, abort_ends_a_reading_request_for_good,
-		urgent_is_for_abort_of_this_session, vendor_opcodes_reach_the_board };
+		abort_ends_a_running_ramp, abort_ends_a_reading_request_for_good, urgent_is_for_abort_of_this_session,
+		vendor_opcodes_reach_the_board };
 
 	return run_tests("core", tests, sizeof(tests) / sizeof(*tests));
 }
