@@ -110,6 +110,7 @@ struct xbar_pool *xbar_pool_new(unsigned threads)
 	/* Signals are for the program's own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_mutex_lock(&pool->lock); /* threads that have begun read how many there are */
 	while (good && pool->workers + 1 < threads) {
 		struct worker *self = &pool->worker[pool->workers];
 
@@ -117,6 +118,7 @@ struct xbar_pool *xbar_pool_new(unsigned threads)
 		good = pthread_create(&self->thread, NULL, worker, self) == 0;
 		pool->workers += good;
 	}
+	pthread_mutex_unlock(&pool->lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (good)
 		return pool;
