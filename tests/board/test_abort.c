@@ -83,16 +83,16 @@ static int64_t prepare(const char *uri)
 	for (size_t n = 0; n < sizeof(in); n++)
 		in[n] = (int8_t)((int)(n * 104729 % 127) - 63);
 	assert_ok(nmhal_program_weights(dev, &op, NULL));
-	assert_ok(infer(FEW, before, 0));
+	assert_ok(infer(FEW, before, NMHAL_WAIT_FOREVER));
 	began = nmhal_now_ns();
-	assert_ok(infer(BATCH, out, 0));
+	assert_ok(infer(BATCH, out, NMHAL_WAIT_FOREVER));
 	return nmhal_now_ns() - began;
 }
 
 static void check_works(void)
 {
 	memset(out, 99, sizeof(before));
-	assert_ok(infer(FEW, out, 0));
+	assert_ok(infer(FEW, out, NMHAL_WAIT_FOREVER));
 	ck_assert_mem_eq(out, before, sizeof(before));
 }
 
