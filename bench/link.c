@@ -138,7 +138,7 @@ static int empty_open(struct nmhal_host *host, const struct nmhal_uri *uri, int6
 	empty->packet = nmhal_uri_value(uri, "bytes") ? 0 : FRAME;
 	empty->cobs = (struct nmlink_cobs){.buffer = empty->cobs_buffer, .capacity = FRAME};
 	empty->board = (struct nmlink_board){.model = "empty", .array = {1, SIZE, SIZE, 1, NULL, 0},
-		.weight = {-127, 127, 8, 1, NULL, 0}, .input = &inputs, .output = &outputs,
+		.weight = {-127, 127, 8, 1, 0, NULL, 0}, .input = &inputs, .output = &outputs,
 		.call = {.safe = safe, .write = write_weights, .read = read_weights, .infer = infer,
 			.crc = nmlink_crc32c_fast()}};
 	memory = (struct nmlink_memory){.kept = empty->kept, .window = 8, .max_frame = FRAME};

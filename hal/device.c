@@ -169,10 +169,19 @@ COLD static void log_call(struct nmhal_device *dev, int status)
 	nm_log(dev->ctx, NMHAL_LOG_DEBUG, dev->uri, "%s: %s", dev->what, nmhal_status_name(status));
 }
 
+COLD void nm_device_settle(struct nmhal_device *dev, int status)
+{
+	if (!status)
+		nm_sentence_back(dev->before);
+	dev->spoke = false;
+}
+
 int nm_device_leave(struct nmhal_device *dev, int status)
 {
 	if (status)
 		note_failure(dev, status);
+	if (dev->spoke)
+		nm_device_settle(dev, status);
 	if (dev->ctx->log_level >= NMHAL_LOG_DEBUG)
 		log_call(dev, status);
 	pthread_mutex_unlock(&dev->lock);
@@ -186,10 +195,14 @@ int nm_unsupported(struct nmhal_device *dev, const char *what, const char *featu
 
 int nmhal_host_fail(struct nmhal_host *host, int status, const char *format, ...)
 {
+	struct nmhal_device *dev = host->dev;
 	va_list args;
 
+	if (!dev->spoke)
+		nm_sentence_keep(dev->before);
+	dev->spoke = true;
 	va_start(args, format);
-	status = nm_vfail(host->dev->uri, status, format, args);
+	status = nm_vfail(dev->uri, status, format, args);
 	va_end(args);
 	return status;
 }
@@ -293,6 +306,8 @@ int nmhal_device_close(nmhal_device *dev)
 	if (dev->is_open) {
 		dev->is_open = false;
 		status = end_session(dev);
+		if (dev->spoke)
+			nm_device_settle(dev, status);
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return status;

@@ -6,8 +6,9 @@
 
 #include "hal/hal.h"
 
-static _Thread_local char sentence[1024];
 #define SUBJECT_MOST 700 /* characters: what is wrong comes after it, and has room */
+
+static _Thread_local char sentence[NM_SENTENCE];
 
 static const char *const status_names[] = {
 	"NMHAL_OK", "NMHAL_E_INVALID", "NMHAL_E_NO_DEVICE", "NMHAL_E_ACCESS", "NMHAL_E_BUSY", "NMHAL_E_TIMEOUT",
@@ -32,6 +33,16 @@ const char *nmhal_status_name(int status)
 const char *nmhal_last_error(void)
 {
 	return sentence;
+}
+
+void nm_sentence_keep(char kept[NM_SENTENCE])
+{
+	memcpy(kept, sentence, sizeof(sentence));
+}
+
+void nm_sentence_back(const char kept[NM_SENTENCE])
+{
+	memcpy(sentence, kept, sizeof(sentence));
 }
 
 void nm_one_line(char *text)

@@ -14,6 +14,10 @@
 #define NM_DEFAULT_RING_EVENTS 65536u
 
 /* ---- error.c: the sentence of the calling thread ----------------------------------------------------------------- */
+#define NM_SENTENCE 1024u
+/* Keeps the thread's sentence; brings it back. */
+void nm_sentence_keep(char kept[NM_SENTENCE]);
+void nm_sentence_back(const char kept[NM_SENTENCE]);
 /* Sets the thread's sentence to "<subject>: <text>" (no subject if NULL or ""). */
 void nm_set_sentence(const char *subject, const char *format, ...) NMHAL_PRINTF(2, 3);
 /* The same, and returns status. No function: so an analyzer, which sees one file at a time, knows the status. */
@@ -121,9 +125,10 @@ struct nm_tile {
 };
 struct nm_shadow {
 	int16_t *codes;  /* [cores][rows][cols] */
-	uint8_t *known;  /* [cores][rows]: 1: the row of codes equals the device */
+	uint8_t *known;  /* [cores][rows]: 1: the row of codes is what the device was programmed to */
 	struct nm_tile *tiles; /* [cores] */
 	uint32_t cores, rows, cols;
+	uint32_t tolerance; /* codes by which a read of a good weight may differ from what it was programmed to */
 	int16_t *wanted, *found; /* [rows][cols]: room for the codes of one call, under the device's lock */
 	int32_t *line;           /* [max(rows, cols)]: likewise */
 };
@@ -138,6 +143,8 @@ bool nm_shadow_knows_all(const struct nm_shadow *shadow, uint32_t core, uint32_t
 void nm_shadow_set(struct nm_shadow *shadow, const struct nmhal_cell *cell);
 /* The region of the device now holds codes; a row becomes known when the region spans all its columns. */
 void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride);
+/* The same of codes that were read: in known rows, what lies within the tolerance stays as it was programmed. */
+void nm_shadow_learn(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride);
 
 /* ---- inference.c ------------------------------------------------------------------------------------------------- */
 /* nmhal_run_inference() with the lock held; fills in what op leaves to defaults. */
@@ -176,6 +183,8 @@ struct nmhal_device {
 	char *uri;               /* canonical */
 	pthread_mutex_t lock;    /* serialises ops */
 	const char *what;        /* the call that has the lock; under lock */
+	bool spoke;              /* a driver or link has set a sentence in it; the thread's before that: */
+	char before[NM_SENTENCE];
 	const struct nmhal_driver *driver;
 	const struct nmhal_link *link; /* NULL for a driver that needs none */
 	struct nmhal_device_ops ops;   /* copy; missing tail is NULL */
@@ -204,6 +213,8 @@ int nm_device_check(const struct nmhal_device *dev, const char *what);
  * BUSY for NMHAL_NO_WAIT when another call runs, TIMEOUT at the deadline. After OK: nm_device_leave(). */
 int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *what, int64_t *deadline_ns);
 /* Releases the lock; remembers GONE; returns status. */
+/* Ends what a call has said: a failure that it got over is not the thread's last one. */
+void nm_device_settle(struct nmhal_device *dev, int status);
 int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);

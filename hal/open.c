@@ -393,6 +393,8 @@ static int open_uri(struct nmhal_context *ctx, const char *text, const struct nm
 	if (status)
 		goto err_close;
 	dev->is_open = true;
+	if (dev->spoke)
+		nm_device_settle(dev, status);
 	nm_log(ctx, NMHAL_LOG_INFO, dev->uri, "opened %s: driver %s, %u core(s) of %u x %u", dev->caps.board,
 		dev->caps.driver, dev->caps.cores, dev->caps.rows, dev->caps.cols);
 	*out = dev;

@@ -10,7 +10,8 @@ int nm_shadow_init(struct nm_shadow *shadow, const struct nmhal_device_caps *cap
 	size_t core_cells = (size_t)caps->rows * caps->cols;
 	size_t longest = caps->rows > caps->cols ? caps->rows : caps->cols;
 
-	*shadow = (struct nm_shadow){.cores = caps->cores, .rows = caps->rows, .cols = caps->cols};
+	*shadow = (struct nm_shadow){.cores = caps->cores, .rows = caps->rows, .cols = caps->cols,
+		.tolerance = caps->weight_tolerance};
 	shadow->codes = calloc(caps->cores, core_cells * sizeof(*shadow->codes));
 	shadow->known = calloc(caps->cores, caps->rows);
 	shadow->tiles = calloc(caps->cores, sizeof(*shadow->tiles));
@@ -69,21 +70,46 @@ void nm_shadow_set(struct nm_shadow *shadow, const struct nmhal_cell *cell)
 	shadow->tiles[cell->core].changes++;
 }
 
-void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride)
+/* Takes the codes that are further than `tolerance` from those held; false when there was none. */
+static bool take_line(int16_t *held, const int16_t *codes, uint32_t cols, uint32_t tolerance)
 {
-	const size_t size = region->cols * sizeof(*codes);
+	bool changed = false;
+
+	if (memcmp(held, codes, cols * sizeof(*codes)) == 0)
+		return false;
+	for (uint32_t c = 0; c < cols; c++) {
+		if ((uint32_t)abs(codes[c] - held[c]) <= tolerance)
+			continue;
+		held[c] = codes[c];
+		changed = true;
+	}
+	return changed;
+}
+
+static void take_codes(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride,
+	uint32_t tolerance)
+{
 	bool changed = false;
 
 	for (uint32_t r = 0; r < region->rows; r++) {
 		const uint32_t row = region->row + r;
+		const bool known = nm_shadow_knows(shadow, region->core, row);
 		int16_t *held = nm_shadow_row(shadow, region->core, row) + region->col;
 
 		/* What is read back and was known is no change. */
-		if (!nm_shadow_knows(shadow, region->core, row) || memcmp(held, codes + r * stride, size) != 0)
-			changed = true;
-		memcpy(held, codes + r * stride, size);
+		changed = take_line(held, codes + r * stride, region->cols, known ? tolerance : 0) || !known || changed;
 		if (region->cols == shadow->cols)
 			shadow->known[row_index(shadow, region->core, row)] = 1;
 	}
 	shadow->tiles[region->core].changes += changed;
+}
+
+void nm_shadow_store(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride)
+{
+	take_codes(shadow, region, codes, stride, 0);
+}
+
+void nm_shadow_learn(struct nm_shadow *shadow, const struct nmhal_region *region, const int16_t *codes, size_t stride)
+{
+	take_codes(shadow, region, codes, stride, shadow->tolerance);
 }

@@ -70,11 +70,24 @@ static void sum(struct nmhal_device *dev, struct nm_cells *cells, struct nmhal_p
 	}
 }
 
-/* The board adds; only read-back then tells what it holds. */
+static bool knows_all(const struct nmhal_device *dev, const struct nm_cells *cells)
+{
+	for (size_t i = 0; i < cells->count; i++)
+		if (!nm_shadow_knows(&dev->shadow, cells->list[i].core, cells->list[i].row))
+			return false;
+	return true;
+}
+
+/*
+ * The board adds; only read-back then tells what it holds. Where what it held is not known but was read, that may be
+ * off by the noise of a read as well.
+ */
 static int add_on_board(struct nmhal_device *dev, const struct nmhal_program *op, struct nm_cells *deltas,
 	struct nmhal_program_report *report, int64_t deadline_ns)
 {
-	bool verify = op->flags & NMHAL_PROGRAM_VERIFY;
+	const bool verify = op->flags & NMHAL_PROGRAM_VERIFY;
+	const uint32_t more = knows_all(dev, deltas) ? 0 : dev->caps.weight_tolerance;
+	const uint32_t tolerance = op->tolerance < UINT32_MAX - more ? op->tolerance + more : UINT32_MAX;
 	int status = verify ? nm_cells_learn(dev, deltas, deadline_ns) : NMHAL_OK;
 
 	if (status)
@@ -86,7 +99,7 @@ static int add_on_board(struct nmhal_device *dev, const struct nmhal_program *op
 	}
 	sum(dev, deltas, report);
 	nm_cells_remember(&dev->shadow, deltas->list, deltas->count);
-	return nm_cells_verify(dev, deltas, op->tolerance, report, deadline_ns);
+	return nm_cells_verify(dev, deltas, tolerance, report, deadline_ns);
 }
 
 static int add_here(struct nmhal_device *dev, const struct nmhal_program *op, struct nm_cells *deltas,

@@ -30,6 +30,8 @@ int nm_program_check(struct nmhal_device *dev, struct nmhal_program *op, const c
 {
 	int status = nm_flags_check(dev, op->flags, what);
 
+	if (!op->tolerance)
+		op->tolerance = dev->caps.weight_tolerance;
 	if (!status)
 		status = check_sources(dev, op, what);
 	if (status || op->cells)
@@ -245,7 +247,7 @@ int nm_read_weights_locked(
 	int status = dev->ops.read_weights(dev->self, region, codes, stride, deadline_ns);
 
 	if (!status)
-		nm_shadow_store(&dev->shadow, region, codes, stride);
+		nm_shadow_learn(&dev->shadow, region, codes, stride);
 	return status;
 }
 

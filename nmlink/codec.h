@@ -185,6 +185,21 @@ NMLINK_PLAIN(cell, NMLINK_CELL)
 NMLINK_PLAIN(ramp, NMLINK_RAMP)
 NMLINK_PLAIN(ramped, NMLINK_RAMPED)
 
+/* A board of version 1.0 ends its WEIGHT record before the tolerance, which then is 0. */
+static inline bool nmlink_get_weight(struct nmlink_weight_cap *m, const uint8_t *p, uint32_t size)
+{
+	uint8_t grown[NMLINK_SIZE_weight_cap] = { 0 };
+	const uint32_t whole = sizeof(grown), least = (uint32_t)offsetof(struct nmlink_weight_cap_bytes, tolerance);
+
+	if (size < least)
+		return false;
+	for (uint32_t i = 0; i < size && i < whole; i++)
+		grown[i] = p[i];
+	nmlink_take_weight_cap(m, grown, whole);
+	m->tail = NULL;
+	return true;
+}
+
 /* Where a field stands in its payload: the detail of EARG and ERANGE. */
 #define NMLINK_OFFSET(record, field) ((uint32_t)offsetof(struct nmlink_##record##_bytes, field))
 

@@ -127,7 +127,9 @@ static uint32_t answer(struct nmlink_core *core, const struct nmlink_header *req
 	struct nmlink_job job = { request->op, payload, request->size, out + NMLINK_HEADER_SIZE, ROOM(core), 0 };
 	enum nmlink_status status;
 
-	core->executing = kept != NULL;
+	core->executing = true;
+	core->again = !kept;
+	core->cut = false;
 	core->detail = 0;
 	core->text = NULL;
 	status = kept && core->aborting ? NMLINK_EABORTED : execute(core, &job);
@@ -153,7 +155,7 @@ static uint32_t answer(struct nmlink_core *core, const struct nmlink_header *req
 static uint32_t answer_again(struct nmlink_core *core, const struct nmlink_header *request, const uint8_t *payload,
 	uint8_t *out, const struct nmlink_kept *kept)
 {
-	if (!is_state(request->op))
+	if (!is_state(request->op) && kept->status != NMLINK_EABORTED)
 		return answer(core, request, payload, out, NULL);
 	if (kept->status)
 		return error(core, out, request, (enum nmlink_status)kept->status, kept->reply.error.detail,
@@ -232,12 +234,13 @@ static uint32_t urgent(struct nmlink_core *core, const struct nmlink_header *req
 		core->aborting = true;
 		core->abort_to = request->seq;
 	}
+	core->cut = pending <= core->memory.window;
 	return reply(core, out, request, NMLINK_OK, 0);
 }
 
 bool nmlink_core_aborted(const struct nmlink_core *core)
 {
-	return core->executing && core->aborting;
+	return core->executing && (core->again ? core->cut : core->aborting);
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */

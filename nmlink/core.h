@@ -189,7 +189,9 @@ struct nmlink_core {
 	uint16_t next;    /* number of the request that is expected */
 	uint16_t abort_to; /* with `aborting`: requests before this number end with EABORTED */
 	bool aborting;
-	bool executing; /* a request that ABORT can end */
+	bool executing; /* a request, which ABORT can end */
+	bool again;     /* it is one that was executed before */
+	bool cut;       /* ABORT came while it was executed again */
 	bool armed;
 	bool watchdog; /* it was the watchdog that disarmed */
 	uint32_t silence_ms, heard_ms;

@@ -327,7 +327,9 @@ bool nmlink_sound(const struct nmlink_board *board, const struct nmlink_memory *
 	const uint16_t window = memory->window;
 
 	return board->call.safe && board->call.write && board->call.read && array->tiles && array->rows &&
-	       array->cols && SOUND_CODES(&board->weight) && memory->kept && window && window <= 64u &&
+	       array->cols && SOUND_CODES(&board->weight) &&
+	       board->weight.tolerance <= board->weight.max - board->weight.min && memory->kept && window &&
+	       window <= 64u &&
 	       !(window & (window - 1u)) && memory->max_frame >= NMLINK_MIN_FRAME &&
 	       sound_infer(board, memory->max_frame - NMLINK_OVERHEAD) &&
 	       sound_cells(board, memory) && sound_spikes(board, memory) && sound_lists(board);

@@ -10,7 +10,7 @@
 #define NMLINK_MESSAGES_H
 
 #define NMLINK_VERSION_MAJOR 1u /* header.version; a board answers another one with EVERSION */
-#define NMLINK_VERSION_MINOR 0u /* told in HELLO; a higher one only adds messages, capabilities and fields at the end */
+#define NMLINK_VERSION_MINOR 1u /* told in HELLO; a higher one only adds messages, capabilities and fields at the end */
 
 /* ---- header: 16 bytes before every payload ----------------------------------------------------------------------- */
 
@@ -373,7 +373,9 @@
 	FIELD(s32, max, "largest code")                                                                                \
 	FIELD(u8, bits, "resolution")                                                                                  \
 	FIELD(u8, bytes, "of a code on the wire: 1 (s8) or 2 (s16)")
-#define NMLINK_weight_CAP(FIELD, TAIL) NMLINK_CODES(FIELD)
+#define NMLINK_weight_CAP(FIELD, TAIL)                                                                                 \
+	NMLINK_CODES(FIELD)                                                                                            \
+	FIELD(u16, tolerance, "codes that a good weight, just programmed, may read beside its target; 0: exact (1.1)")
 #define NMLINK_input_CAP(FIELD, TAIL)                                                                                  \
 	NMLINK_CODES(FIELD)                                                                                            \
 	FIELD(u16, flags, "TRANSPOSED 1, BIT_SERIAL 2: what INFER may be asked for")                                   \

@@ -7,6 +7,8 @@
 #include "nmlink/crc32c.h"
 #include "sim/board_inside.h"
 
+#define BREATHS 256u /* small things to do between two looks at the carrier */
+
 static uint64_t monotonic_ms(void *user)
 {
 	struct timespec now;
@@ -34,6 +36,22 @@ static uint64_t time_ns(struct nmlink_core *core)
 static void safe(struct nmlink_core *core)
 {
 	(void)core;
+}
+
+/* The core looks up before each of many small things. */
+static void breathe(struct nmlink_core *core)
+{
+	struct sim_board *board = board_of(core);
+
+	if (++board->breaths % BREATHS == 0)
+		(void)board_pause(board);
+}
+
+enum nmlink_status board_pause(struct sim_board *board)
+{
+	if (board->poll)
+		board->poll(board->poll_user);
+	return nmlink_core_aborted(&board->core) ? NMLINK_EABORTED : NMLINK_OK;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -71,7 +89,7 @@ struct sim_board *sim_board_new(const struct sim_board_config *config, char erro
 	board->clock = monotonic_ms;
 	board->cut_in = UINT64_MAX;
 	board->description.call = (struct nmlink_callbacks){.safe = safe, .clock_ms = clock_ms, .time_ns = time_ns,
-		.crc = nmlink_crc32c_fast()};
+		.poll = breathe, .crc = nmlink_crc32c_fast()};
 	board->description.vendor = "libnmhal";
 	board->description.hardware = "emulated";
 	board->description.serial = board->serial;
@@ -114,6 +132,11 @@ const char *sim_board_serial(const struct sim_board *board)
 size_t sim_board_max_frame(const struct sim_board *board)
 {
 	return board->memory.max_frame;
+}
+
+unsigned sim_board_window(const struct sim_board *board)
+{
+	return board->memory.window;
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
@@ -164,6 +187,28 @@ void sim_board_flush(struct sim_board *board)
 	board->first_reply = 0;
 	board->reply_count = 0;
 	board->events_size = 0;
+}
+
+void sim_board_set_poll(struct sim_board *board, sim_board_poll_fn poll, void *user)
+{
+	board->poll = poll;
+	board->poll_user = user;
+}
+
+size_t sim_board_urgent(struct sim_board *board, const uint8_t *frame, size_t size, uint8_t *out)
+{
+	return nmlink_core_urgent(&board->core, frame, size, out);
+}
+
+void sim_board_abort(struct sim_board *board)
+{
+	const struct nmlink_core *core = &board->core;
+	const struct nmlink_header header = {.version = NMLINK_VERSION_MAJOR, .flags = NMLINK_FLAG_URGENT,
+		.op = NMLINK_OP_ABORT, .session = (uint16_t)core->session,
+		.seq = (uint16_t)(core->next + (core->again ? 0 : 1))};
+	uint8_t frame[NMLINK_OVERHEAD], out[SIM_BOARD_URGENT];
+
+	(void)sim_board_urgent(board, frame, nmlink_frame_seal(frame, &header, core->crc), out);
 }
 
 /* ---- time and power ---------------------------------------------------------------------------------------------- */

@@ -59,6 +59,8 @@ const char *sim_board_model(const struct sim_board *board);
 const char *sim_board_serial(const struct sim_board *board);
 /* Largest frame either way. */
 size_t sim_board_max_frame(const struct sim_board *board);
+/* Requests that a host may have unanswered. */
+unsigned sim_board_window(const struct sim_board *board);
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
@@ -79,6 +81,19 @@ size_t sim_board_output(struct sim_board *board, enum sim_board_pipe pipe, const
 void sim_board_taken(struct sim_board *board, enum sim_board_pipe pipe);
 /* Forgets all frames that wait: what a carrier does when its host goes away. */
 void sim_board_flush(struct sim_board *board);
+
+/*
+ * A board at long work looks up every few milliseconds: then `poll` may give it an URGENT frame that came meanwhile, or
+ * end the running request; nothing else of the board may be called from there.
+ */
+typedef void (*sim_board_poll_fn)(void *user);
+void sim_board_set_poll(struct sim_board *board, sim_board_poll_fn poll, void *user);
+/* Bytes of the longest reply to an URGENT frame. */
+#define SIM_BOARD_URGENT 128u
+/* The size of the reply to an URGENT frame in out[SIM_BOARD_URGENT]; 0: it is none, keep it for sim_board_input(). */
+size_t sim_board_urgent(struct sim_board *board, const uint8_t *frame, size_t size, uint8_t *out);
+/* Ends the running request like an ABORT of its host, which cannot send one or is gone. */
+void sim_board_abort(struct sim_board *board);
 
 /* ---- what happens to a board ------------------------------------------------------------------------------------- */
 

@@ -44,6 +44,9 @@ struct sim_board {
 	struct nmlink_memory memory;
 	const struct board_hardware *hardware;
 	char serial[32];
+	sim_board_poll_fn poll;
+	void *poll_user;
+	unsigned breaths; /* of the core, between small pieces of work */
 
 	struct xbar *xbar;                    /* one of the two */
 	struct tinyodin *chip;
@@ -79,5 +82,7 @@ static inline struct sim_board *board_of(const struct nmlink_core *core)
 uint64_t board_acts(struct sim_board *board, uint64_t wanted);
 /* The answer when it went off. */
 enum nmlink_status board_dead(struct sim_board *board);
+/* Between two pieces of work of a millisecond or so: EABORTED when the running request was ended. */
+enum nmlink_status board_pause(struct sim_board *board);
 
 #endif

@@ -11,6 +11,8 @@
 #define LIMIT_SILENCE   60000u    /* ms */
 #define SILENCE_MIN     10u       /* ms */
 #define PROGRAM_UV      2000000u  /* what programming weights takes: SET of HfO2 cells takes 1.2 V to 2 V */
+#define PIECE_PRODUCTS  (1u << 26) /* of an inference between two looks at the carrier: some milliseconds */
+#define PIECE_READS     (1u << 14) /* of cells, likewise */
 #define AMBIENT_MDEGC   25000
 #define SUPPLIES_MDEGC  4000      /* warmer while the supplies of pulses are on */
 
@@ -84,25 +86,35 @@ static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_in
 	uint8_t *clipped)
 {
 	struct sim_board *board = board_of(core);
-	const struct xbar_inference inference = {
+	const size_t cells = (size_t)m->rows * m->cols, most = PIECE_PRODUCTS / cells + 1;
+	struct xbar_inference piece = {
 		.region = region_of(m->tile, m->row, m->col, m->rows, m->cols),
 		.transposed = m->flags & NMLINK_INFER_TRANSPOSED,
 		.bit_serial = m->flags & NMLINK_INFER_BIT_SERIAL,
-		.batch = m->batch,
 		.first_vector = m->first_vector,
 		.inputs = (const int8_t *)m->tail,
 		.outputs = outputs,
 		.clipped = clipped,
 	};
+	const size_t ins = piece.transposed ? m->cols : m->rows, outs = piece.transposed ? m->rows : m->cols;
+	enum nmlink_status status = NMLINK_OK;
 
 	if (!allowed(core, XBAR_READ_UV))
 		return over_limit(core, READ_OVER_LIMIT);
 	if (board_acts(board, m->batch) < m->batch)
 		return board_dead(board);
-	if (!xbar_infer(board->xbar, &inference))
-		return NMLINK_ERANGE;
-	board->counters[BOARD_VECTORS] += m->batch;
-	return NMLINK_OK;
+	for (size_t left = m->batch; left && !status; left -= piece.batch) {
+		piece.batch = left < most ? left : most;
+		status = board_pause(board);
+		if (!status && !xbar_infer(board->xbar, &piece))
+			status = NMLINK_ERANGE;
+		piece.first_vector += piece.batch;
+		piece.inputs += piece.batch * ins;
+		piece.outputs = (uint8_t *)piece.outputs + piece.batch * outs * board->output.bytes;
+		piece.clipped += piece.batch * ((outs + 7) / 8);
+	}
+	board->counters[BOARD_VECTORS] += status ? 0 : m->batch;
+	return status;
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
@@ -142,6 +154,7 @@ static enum nmlink_status conductance(struct nmlink_core *core, const struct nml
 	struct sim_board *board = board_of(core);
 	struct xbar_cell cell = {.tile = m->tile, .side = m->side};
 	const uint64_t cells = (uint64_t)m->rows * m->cols;
+	uint64_t reads = 0; /* since the last look at the carrier */
 
 	if (!allowed(core, XBAR_READ_UV))
 		return over_limit(core, READ_OVER_LIMIT);
@@ -151,6 +164,10 @@ static enum nmlink_status conductance(struct nmlink_core *core, const struct nml
 		for (unsigned col = 0; col < m->cols; col++) {
 			cell.row = m->row + row;
 			cell.col = m->col + col;
+			reads += m->averages;
+			if (reads >= PIECE_READS && board_pause(board))
+				return NMLINK_EABORTED;
+			reads %= PIECE_READS;
 			out = nmlink_store_u32(out, xbar_conductance(board->xbar, &cell, m->use, m->averages));
 		}
 	board->counters[BOARD_READS] += cells * m->averages;
@@ -280,7 +297,7 @@ static void describe(struct sim_board *board)
 	d->array = (struct nmlink_array_cap){(uint16_t)profile->tiles, (uint16_t)profile->rows,
 		(uint16_t)profile->cols, 1, NULL, 0};
 	d->weight = (struct nmlink_weight_cap){-profile->weight_max, profile->weight_max,
-		bits_of(profile->weight_max), 1, NULL, 0};
+		bits_of(profile->weight_max), 1, (uint16_t)xbar_tolerance(board->xbar), NULL, 0};
 	d->input = &board->input;
 	d->output = &board->output;
 	d->drive = &drive;

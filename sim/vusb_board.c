@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nmlink/messages.h"
 #include "sim/usb_device.h"
 
 #define VENDOR_TESTS  0x1209u /* pid.codes, its product for tests */
 #define PRODUCT_TESTS 0x0001u
 #define RELEASE       0x0100u
+#define NMLINK_MINOR  (NMLINK_VERSION_MINOR << 4) /* BCD: 1.1 is 0x0110 */
 #define REQUEST_TYPE     0x60u
 #define REQUEST_STANDARD 0x00u
 #define REQUEST_VENDOR   0x40u
@@ -45,7 +47,7 @@ struct vusb_board {
 #define ENDPOINT(address)                                                                                              \
 	7, USB_ENDPOINT, (address), 2 /* bulk */, LOW(VUSB_BOARD_PACKET), HIGH(VUSB_BOARD_PACKET), 0
 
-/* WebUSB 1.0 without a landing page; Microsoft OS 2.0, which binds WinUSB without a driver; nmlink 1.0. */
+/* WebUSB 1.0 without a landing page; Microsoft OS 2.0, which binds WinUSB without a driver; nmlink. */
 static const uint8_t bos[] = {
 	5, USB_BOS, 81, 0, 3,
 	24, 16, 5, 0, 0x38, 0xB6, 0x08, 0x34, 0xA9, 0x09, 0xA0, 0x47, 0x8B, 0xFD, 0xA0, 0x76, 0x88, 0x15, 0xB6, 0x65,
@@ -53,7 +55,7 @@ static const uint8_t bos[] = {
 	28, 16, 5, 0, 0xDF, 0x60, 0xDD, 0xD8, 0x89, 0x45, 0xC7, 0x4C, 0x9C, 0xD2, 0x65, 0x9D, 0x9E, 0x64, 0x8A, 0x9F,
 	0x00, 0x00, 0x03, 0x06, SET_SIZE, 0, VENDOR_MICROSOFT, 0,
 	24, 16, 5, 0, 0xA7, 0x63, 0x1C, 0x9D, 0xE4, 0x52, 0x0B, 0x4F, 0xB1, 0xC8, 0x4E, 0x4D, 0x4C, 0x4E, 0x4B, 0x01,
-	0x00, 0x01, VENDOR_RESET, 0,
+	NMLINK_MINOR, NMLINK_VERSION_MAJOR, VENDOR_RESET, 0,
 };
 
 static void make_descriptors(struct vusb_board *dev, unsigned vendor, unsigned product)
@@ -281,7 +283,8 @@ int vusb_board_control(struct vusb_board *dev, const uint8_t setup[8], uint8_t *
 	if ((setup[0] & (REQUEST_TYPE | IN_STAGE)) == (REQUEST_VENDOR | IN_STAGE) && setup[1] == VENDOR_MICROSOFT &&
 		index == MICROSOFT_SET)
 		return usb_give(dev->microsoft, sizeof(dev->microsoft), data, capacity);
-	if (setup[0] != (REQUEST_VENDOR | TO_INTERFACE) || setup[1] != VENDOR_RESET || index)
+	if (setup[0] != (REQUEST_VENDOR | TO_INTERFACE) || setup[1] != VENDOR_RESET || setup[2] || setup[3] || index ||
+		length)
 		return VUSB_BOARD_STALL;
 	restart(dev);
 	return 0;

@@ -103,6 +103,12 @@ void xbar_read(struct xbar *xbar, const struct xbar_region *region, uint64_t use
 /* Programs a weight to what it was last programmed to, plus delta. False when that was clamped to the range. */
 bool xbar_add(struct xbar *xbar, unsigned tile, unsigned row, unsigned col, int delta);
 
+/*
+ * Codes by which a weight that was just programmed may read beside its target, unless a cell is stuck: six standard
+ * deviations of the worst code's write and read noise. 0: every read is exact. Nothing of drift is in it.
+ */
+unsigned xbar_tolerance(const struct xbar *xbar);
+
 /* Simulated seconds since power-up: what conductances drift over. Only grows: an earlier time is false. */
 bool xbar_set_time(struct xbar *xbar, uint32_t time_s);
 uint32_t xbar_time(const struct xbar *xbar);

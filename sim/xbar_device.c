@@ -26,6 +26,8 @@ static const struct polynomial wan_sigma[] = {
 #define LN_DAY   0x1.6bbc5ep3f /* ln 86400 */
 #define WAN_READ 0.01f
 
+#define TOLERANCE_SIGMAS 6.0f
+
 #define ADC_GAIN_SIGMA   0.01f
 #define ADC_OFFSET_SIGMA 0.5f
 
@@ -53,6 +55,16 @@ static uint16_t to_quanta(float g)
 	return (uint16_t)xbar_round(xbar_clamp(g, 0.0f, (float)XBAR_QUANTA_MAX));
 }
 
+/* Sigma of the miss of a write, quanta; 0 without XBAR_WRITE_NOISE. */
+static float write_sigma(const struct xbar *xbar, uint16_t aim)
+{
+	const struct polynomial *sigma = xbar->options.device == XBAR_DEVICE_PCM ? &pcm_write : &wan_sigma[0];
+
+	if (!(xbar->options.effects & XBAR_WRITE_NOISE))
+		return 0.0f;
+	return sigma_us(sigma, (float)aim / (float)xbar->full) * quanta_per_us(xbar);
+}
+
 /* sin: of the write; cos: of the drift that follows. */
 static struct xbar_normals write_normals(const struct xbar *xbar, const struct xbar_cell *at, uint32_t events)
 {
@@ -69,9 +81,7 @@ void xbar_device_write(struct xbar *xbar, const struct xbar_cell *at, uint16_t a
 	cell->since_s = xbar->time_s;
 	cell->aim = cell->g = cell->formed ? aim : 0;
 	if (xbar->options.effects & XBAR_WRITE_NOISE && cell->formed) {
-		bool pcm = xbar->options.device == XBAR_DEVICE_PCM;
-		float sigma = sigma_us(pcm ? &pcm_write : &wan_sigma[0], (float)aim / (float)xbar->full);
-		float miss = (sigma * quanta_per_us(xbar)) * write_normals(xbar, at, cell->events).sin;
+		float miss = write_sigma(xbar, aim) * write_normals(xbar, at, cell->events).sin;
 
 		cell->g = to_quanta((float)aim + miss);
 	}
@@ -142,29 +152,51 @@ uint16_t xbar_device_quanta(const struct xbar *xbar, const struct xbar_cell *at)
 	return xbar_device_drifted(xbar, at);
 }
 
-/* 1/f noise of PCM, accumulated since the write. */
-static float pcm_read_sigma(const struct xbar *xbar, const struct xbar_cell_state *cell, uint16_t quanta)
+/* 1/f noise of PCM, accumulated since the write, which left `written` quanta. */
+static float pcm_read_sigma(const struct xbar *xbar, uint16_t written, uint32_t age_s, uint16_t quanta)
 {
-	float x = (float)cell->g / (float)xbar->full;
+	float x = (float)written / (float)xbar->full;
 	float q = 0.0088f / xbar_exp(0.65f * xbar_log(x < SMALLEST_X ? SMALLEST_X : x));
-	uint32_t age_s = xbar->options.effects & XBAR_DRIFT ? xbar->time_s - cell->since_s : 0;
 	float t = (float)age_s + PCM_T0_S;
 
 	q = q > 0.2f ? 0.2f : q;
 	return ((float)quanta * q) * xbar_sqrt(xbar_log((t + PCM_READ_S) / (2.0f * PCM_READ_S)));
 }
 
-float xbar_device_variance(const struct xbar *xbar, const struct xbar_cell *at, uint16_t quanta)
+static float read_variance(const struct xbar *xbar, uint16_t written, uint32_t age_s, uint16_t quanta)
 {
 	float sigma;
 
 	if (!(xbar->options.effects & XBAR_READ_NOISE))
 		return 0.0f;
 	if (xbar->options.device == XBAR_DEVICE_PCM)
-		sigma = pcm_read_sigma(xbar, xbar_cell_state(xbar, at), quanta);
+		sigma = pcm_read_sigma(xbar, written, age_s, quanta);
 	else
 		sigma = WAN_READ * (float)quanta;
 	return sigma * sigma;
+}
+
+float xbar_device_variance(const struct xbar *xbar, const struct xbar_cell *at, uint16_t quanta)
+{
+	const struct xbar_cell_state *cell = xbar_cell_state(xbar, at);
+	uint32_t age_s = xbar->options.effects & XBAR_DRIFT ? xbar->time_s - cell->since_s : 0;
+
+	return read_variance(xbar, cell->g, age_s, quanta);
+}
+
+unsigned xbar_tolerance(const struct xbar *xbar)
+{
+	const float other = write_sigma(xbar, 0), quanta = (float)xbar->profile->quanta;
+	float largest = 0.0f;
+
+	for (int code = 0; code <= xbar->profile->weight_max; code++) {
+		uint16_t aim = (uint16_t)(code * xbar->profile->quanta);
+		float sigma = write_sigma(xbar, aim), variance = sigma * sigma + other * other;
+
+		variance += read_variance(xbar, aim, 0, aim);
+		largest = variance > largest ? variance : largest;
+	}
+	return (unsigned)xbar_round(TOLERANCE_SIGMAS * xbar_sqrt(largest) / quanta);
 }
 
 float xbar_device_output_per_quantum(const struct xbar *xbar)

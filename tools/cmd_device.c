@@ -267,7 +267,7 @@ static int info_json(const struct probe *p)
 		if (c->features & features[i].bit)
 			json_array_append_new(names, json_string(features[i].name));
 	int code = attr_show(p, NULL, attrs);
-	json_t *object = json_pack("{ss ss ss ss ss so sI sI sI sI so so so so so so so si sI sI si so so}",
+	json_t *object = json_pack("{ss ss ss ss ss so sI sI sI sI so so so so so so so si sI sI sI si so so}",
 		"uri", nmhal_device_uri(p->dev), "board", c->board, "driver", c->driver, "serial", c->serial,
 		"firmware", c->firmware, "features", names, "cores", (json_int_t)c->cores, "rows", (json_int_t)c->rows,
 		"cols", (json_int_t)c->cols, "max_batch", (json_int_t)c->max_batch,
@@ -278,6 +278,7 @@ static int info_json(const struct probe *p)
 		"leak_range", range_json(c->leak_min, c->leak_max),
 		"potential_range", range_json(c->potential_min, c->potential_max),
 		"virtual_range", range_json(c->virtual_min, c->virtual_max), "weight_bits", (int)c->weight_bits,
+		"weight_tolerance", (json_int_t)c->weight_tolerance,
 		"step_ps", (json_int_t)c->step_ps, "clock_hz", (json_int_t)c->clock_hz,
 		"timeout_ms", (int)c->default_timeout_ms, "attributes", attrs, "counters", counters_json(p));
 	if (code == PROBE_OK)
@@ -305,7 +306,10 @@ static int info_text(const struct probe *p)
 	if (c->firmware[0] != '\0')
 		printf("%-10s %s\n", "firmware", c->firmware);
 	printf("%-10s %" PRIu32 " of %" PRIu32 " rows x %" PRIu32 " columns\n", "cores", c->cores, c->rows, c->cols);
-	printf("%-10s %d..%d (%u bits)\n", "weight", c->weight_min, c->weight_max, c->weight_bits);
+	printf("%-10s %d..%d (%u bits", "weight", c->weight_min, c->weight_max, c->weight_bits);
+	if (c->weight_tolerance > 0)
+		printf(", read back within %u", c->weight_tolerance);
+	puts(")");
 	print_range("threshold", c->threshold_min, c->threshold_max);
 	print_range("leak", c->leak_min, c->leak_max);
 	print_range("potential", c->potential_min, c->potential_max);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* limits, arm, safe: what keeps a board and its cells whole. */
+/* limits, arm, disarm, safe: what keeps a board and its cells whole. */
 #include "common.h"
 
 #include <stddef.h>
@@ -100,7 +100,7 @@ int cmd_limits(struct probe *p, const struct command *self, int argc, char **arg
 	return PROBE_OK;
 }
 
-/* ---- arm, safe --------------------------------------------------------------------------------------------------- */
+/* ---- arm, disarm, safe ------------------------------------------------------------------------------------------- */
 
 struct arm_args {
 	struct probe *p;
@@ -155,6 +155,24 @@ int cmd_arm(struct probe *p, const struct command *self, int argc, char **argv)
 	if (p->json)
 		return json_result(p, json_pack("{sb sI}", "can_be_armed", 1, "silence_ms", (json_int_t)granted));
 	probe_note(p, "%s: can be armed for %u ms of silence; disarmed again", nmhal_device_uri(p->dev), granted);
+	return PROBE_OK;
+}
+
+int cmd_disarm(struct probe *p, const struct command *self, int argc, char **argv)
+{
+	int code = probe_parse(p, self, argc, argv, NULL);
+
+	if (code != PROBE_OK || p->help)
+		return code;
+	code = probe_open(p);
+	if (code != PROBE_OK)
+		return code;
+	int status = nmhal_disarm(p->dev, p->timeout_ms);
+	if (status != NMHAL_OK)
+		return probe_fail_last(p, status);
+	if (p->json)
+		return json_result(p, json_pack("{sb}", "armed", 0));
+	probe_note(p, "%s: disarmed", nmhal_device_uri(p->dev));
 	return PROBE_OK;
 }
 

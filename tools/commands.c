@@ -18,6 +18,7 @@ const struct command commands[] = {
 	{"counters", "Read the counters of a device", NULL, cmd_counters},
 	{"limits", "Show or tighten the limits that a board keeps", &limits_argp, cmd_limits},
 	{"arm", "Try whether a board can be armed", &arm_argp, cmd_arm},
+	{"disarm", "Disarm a board", NULL, cmd_disarm},
 	{"safe", "Disarm a board and bring all its lines to 0 V", NULL, cmd_safe},
 	{"cells", "Read, pulse, form, set, reset and sweep single cells", &cells_argp, cmd_cells},
 	{"conformance", "Test a board against the nmlink protocol", &conformance_argp, cmd_conformance},

@@ -159,6 +159,7 @@ int cmd_sensors(struct probe *p, const struct command *self, int argc, char **ar
 int cmd_counters(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_limits(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_arm(struct probe *p, const struct command *self, int argc, char **argv);
+int cmd_disarm(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_safe(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_cells(struct probe *p, const struct command *self, int argc, char **argv);
 int cmd_conformance(struct probe *p, const struct command *self, int argc, char **argv);

@@ -78,7 +78,8 @@ int link_read_sensor(void *self, size_t index, int64_t *value, int64_t deadline_
 
 /* The driver's own, since open. */
 enum own_counter {
-	ROUND_TRIPS, FRAMES_SENT, FRAMES_RECEIVED, RETRANSMITTED, CRC_ERRORS, EVENTS_IN, EVENTS_OUT, OWN_COUNT,
+	ROUND_TRIPS, FRAMES_SENT, FRAMES_RECEIVED, RETRANSMITTED, CRC_ERRORS, UNASKED, EVENTS_IN, EVENTS_OUT,
+	OWN_COUNT,
 };
 
 static const struct nmhal_counter_info own_counters[OWN_COUNT] = {
@@ -88,6 +89,7 @@ static const struct nmhal_counter_info own_counters[OWN_COUNT] = {
 	[FRAMES_RECEIVED] = {sizeof(struct nmhal_counter_info), "frames_received", "whole frames received from it"},
 	[RETRANSMITTED] = {sizeof(struct nmhal_counter_info), "retransmitted", "requests that were sent again"},
 	[CRC_ERRORS] = {sizeof(struct nmhal_counter_info), "crc_errors", "damaged frames received"},
+	[UNASKED] = {sizeof(struct nmhal_counter_info), "unasked", "EVENTS frames, which nobody asked for, dropped"},
 	[EVENTS_IN] = {sizeof(struct nmhal_counter_info), "events_in", "input events taken by the board"},
 	[EVENTS_OUT] = {sizeof(struct nmhal_counter_info), "events_out", "output events received"},
 };
@@ -105,6 +107,8 @@ static uint64_t own_counter(const struct link_device *dev, enum own_counter coun
 		return dev->wire.retransmitted;
 	case CRC_ERRORS:
 		return dev->wire.pipe.bad_frames;
+	case UNASKED:
+		return dev->wire.unasked;
 	case EVENTS_IN:
 		return dev->events_in;
 	default:

@@ -158,8 +158,11 @@ static int take_weight(const struct record *record)
 {
 	struct nmlink_weight_cap *weight = &record->caps->weight;
 
-	if (!nmlink_get_weight_cap(weight, record->value, record->size))
-		return too_short(record, NMLINK_SIZE_weight_cap);
+	if (!nmlink_get_weight(weight, record->value, record->size))
+		return too_short(record, NMLINK_OFFSET(weight_cap, tolerance));
+	if (weight->tolerance > (int64_t)weight->max - weight->min)
+		return bad_record(record, "a tolerance of %u, more than all codes %d..%d", weight->tolerance,
+			weight->min, weight->max);
 	return check_codes(record, weight->min, weight->max, weight->bits, weight->bytes);
 }
 
@@ -534,6 +537,7 @@ void link_caps_tell(const struct link_caps *caps, struct nmhal_device_caps *told
 	told->weight_bits = caps->weight.bits;
 	told->weight_min = caps->weight.min;
 	told->weight_max = caps->weight.max;
+	told->weight_tolerance = caps->weight.tolerance;
 	if (link_caps_has(caps, NMLINK_OP_INFER))
 		tell_inference(caps, told);
 	if (link_caps_has(caps, NMLINK_OP_WRITE_NEURONS))

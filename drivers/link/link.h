@@ -62,6 +62,7 @@ struct link_wire {
 	uint8_t *frames;      /* [ring][max_frame]; of the slots */
 	uint64_t round_trips; /* how often nothing was in flight any more, after a wait */
 	uint64_t retransmitted;
+	uint64_t unasked;     /* EVENTS frames */
 };
 
 struct link_device {

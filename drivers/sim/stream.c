@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The stream end of the emulator: an emulated board in the same thread. A frame that is sent is executed inside send();
- * so when no reply waits, none can come, and recv() says TIMEOUT at once: tests of lost frames take no time.
+ * so when no reply waits, none can come, and recv() says TIMEOUT at once: tests of lost frames take no time. Long work
+ * ends at an interrupt or the deadline of send(): the board then answers EABORTED.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,7 +17,20 @@
 struct stream {
 	struct nmhal_host *host;
 	struct sim_board *board;
+	int64_t deadline_ns; /* of the send inside which the board works */
+	int ended;           /* why that was ended early; OK: it was not */
 };
+
+/* Between two pieces of the board's work: is it still wanted? */
+static void look_up(void *user)
+{
+	struct stream *stream = user;
+
+	if (stream->ended == NMHAL_OK)
+		stream->ended = nmhal_host_poll(stream->host, stream->deadline_ns, "send");
+	if (stream->ended != NMHAL_OK)
+		sim_board_abort(stream->board);
+}
 
 static void stream_close(void *self)
 {
@@ -44,9 +58,10 @@ static int stream_send(void *self, const void *buf, size_t size, int64_t deadlin
 {
 	struct stream *stream = self;
 
-	(void)deadline_ns;
+	stream->deadline_ns = deadline_ns;
+	stream->ended = NMHAL_OK;
 	if (sim_board_input(stream->board, buf, size))
-		return NMHAL_OK;
+		return stream->ended;
 	return nmhal_host_fail(stream->host, NMHAL_E_TIMEOUT,
 		"send of %zu bytes: the board has no room for another reply; receive the ones that wait", size);
 }
@@ -123,7 +138,9 @@ int sim_open_stream(struct nmhal_host *host, const struct nmhal_uri *uri, const 
 	if (status == NMHAL_OK) {
 		stream->host = host;
 		stream->board = sim_board_new(config, error);
-		if (!stream->board)
+		if (stream->board)
+			sim_board_set_poll(stream->board, look_up, stream);
+		else
 			status = nmhal_host_fail(host, NMHAL_E_UNSUPPORTED, "open: %s", error);
 	}
 	sim_board_config_free(config);

@@ -87,7 +87,8 @@ NMHAL_API const char *nmhal_status_name(int status);
 
 /**
  * The sentence of the thread's last failed call: `<uri>: <what, with numbers>: <what happened>[; <remedy>]`.
- * Never NULL; empty when no call failed yet. Valid until the thread's next nmhal call that fails.
+ * Never NULL; empty when no call failed yet. Valid until the thread's next nmhal call; one that succeeds leaves the
+ * sentence as it was, also when it got over failures of the link.
  */
 NMHAL_API const char *nmhal_last_error(void);
 
@@ -237,7 +238,7 @@ struct nmhal_device_caps {
 	uint64_t step_ps;   /**< length of a step in picoseconds; 0: steps only order events */
 	uint64_t clock_hz;  /**< clock at which reported cycles are turned into time; 0: none */
 	int32_t default_timeout_ms; /**< what NMHAL_TIMEOUT_DEFAULT means; NMHAL_WAIT_FOREVER: none */
-	uint32_t reserved;
+	uint32_t weight_tolerance;  /**< codes by which a good weight, just programmed, may read off target; 0: exact */
 	char board[32];     /**< "tinyodin" */
 	char driver[32];    /**< "odin" */
 	char serial[32];
@@ -329,7 +330,11 @@ struct nmhal_cell {
 };
 
 #define NMHAL_PROGRAM_VERIFY (1u << 0)       /**< read back what was written and compare */
-#define NMHAL_PROGRAM_ONLY_CHANGED (1u << 1) /**< write only cells whose code differs from what is on the device */
+/**
+ * Write only cells whose code differs from what was programmed before, or, where that is not known, from what is read.
+ * Read noise is no change: a code that reads within weight_tolerance of what was programmed counts as that.
+ */
+#define NMHAL_PROGRAM_ONLY_CHANGED (1u << 1)
 
 /** Either a matrix of codes for a region (codes), or a list of cells (cells), not both. */
 struct nmhal_program {
@@ -341,7 +346,7 @@ struct nmhal_program {
 	size_t cell_count;
 	uint32_t code_type;  /**< enum nmhal_code_type of codes */
 	uint32_t flags;      /**< NMHAL_PROGRAM_* */
-	uint32_t tolerance;  /**< |read - wanted| that VERIFY accepts, in codes; 0 on digital chips */
+	uint32_t tolerance;  /**< |read - wanted| that VERIFY accepts, in codes; 0: the device's weight_tolerance */
 	int32_t timeout_ms;
 };
 /** What nmhal_program_weights() and nmhal_update_weights() did; filled on success and on failure. */

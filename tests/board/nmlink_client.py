@@ -5,8 +5,8 @@ import select
 import struct
 import time
 
-HELLO, PING, WRITE, READ, INFER, ARM, PULSE = 0x01, 0x03, 0x10, 0x11, 0x20, 0x52, 0x63
-OK, ECRC, ESESSION, EARM = 0, 4, 6, 11
+HELLO, PING, ABORT, WRITE, READ, INFER, ARM, PULSE = 0x01, 0x03, 0x04, 0x10, 0x11, 0x20, 0x52, 0x63
+OK, ECRC, ESESSION, EARM, EABORTED = 0, 4, 6, 11, 14
 HEADER = struct.Struct("<BBHHHIHH")  # version flags op seq session size status credits
 RECTANGLE = struct.Struct("<HHHHH")  # tile row column rows columns
 
@@ -39,11 +39,12 @@ def cobs_encode(data):
 
 def cobs_decode(data):
     out = bytearray()
-    while data:
-        code, data = data[0], data[1:]
-        out += data[:code - 1]
-        data = data[code - 1:]
-        if code != 255 and data:
+    at = 0
+    while at < len(data):
+        code = data[at]
+        out += data[at + 1:at + code]
+        at += code
+        if code != 255 and at < len(data):
             out += b"\0"
     return bytes(out)
 
@@ -60,8 +61,8 @@ class Client:
         while data:
             data = data[os.write(self.fd, data):]
 
-    def frame(self, op, payload, seq=None):
-        head = HEADER.pack(1, 0, op, self.seq if seq is None else seq, self.session, len(payload), 0, 0) + payload
+    def frame(self, op, payload, seq=None, flags=0):
+        head = HEADER.pack(1, flags, op, self.seq if seq is None else seq, self.session, len(payload), 0, 0) + payload
         return cobs_encode(head + struct.pack("<I", crc32c(head)))
 
     def recv(self):

@@ -21,6 +21,7 @@ import nmlink_client as nm
 
 VBOARD = COMPLETION = ""
 FRAMES = 24  # of 60 kB: more than both ends of a socket and the board hold
+LONG = 200  # vectors of 1024 in a request
 WEIGHTS = bytes([1, 2, 3, 0x100 - 4, 5, 6])  # 2 rows of 3
 
 
@@ -218,6 +219,52 @@ class Board(unittest.TestCase):
         status, reply = client.request(nm.PULSE, pulse)
         self.assertEqual((status, struct.unpack_from("<I", reply)[0]), (nm.EARM, 1))
         self.close(client)
+        self.stop(process)
+
+    def infer(self, vectors):
+        return self.whole + struct.pack("<HHHQ", vectors, 0, 0, 9) + self.inputs[:vectors * 1024]
+
+    def long_requests(self, session):
+        """A board at work, and a client; the outputs of two vectors, the seconds that one long request takes."""
+        process, uri = self.start("xbar1024,simd=off,noise=pcm,max_frame=1048576", "--unix", self.path)
+        client = self.connect(uri)
+        client.hello(session)
+        self.whole = nm.RECTANGLE.pack(0, 0, 0, 1024, 1024)
+        self.inputs = bytes(n % 63 + 1 for n in range(LONG * 1024))
+        row = nm.RECTANGLE.pack(0, 0, 0, 1, 1024) + bytes(n % 120 + 1 for n in range(1024))
+        self.assertEqual(client.request(nm.WRITE, row)[0], nm.OK)
+        few = client.request(nm.INFER, self.infer(2))
+        began = time.monotonic()
+        self.assertEqual(client.request(nm.INFER, self.infer(LONG))[0], nm.OK)
+        return process, uri, client, few, time.monotonic() - began
+
+    def test_an_abort_overtakes(self):
+        process, _, client, few, seconds = self.long_requests(0x71)
+        first = client.seq
+        for seq in range(first, first + 3):
+            client.send(client.frame(nm.INFER, self.infer(LONG), seq))
+        time.sleep(0.05)
+        client.seq += 3
+        began = time.monotonic()
+        client.send(client.frame(nm.ABORT, b"", flags=4))
+        answers = [client.recv()[0] for _ in range(4)]
+        self.assertLess(time.monotonic() - began, seconds)
+        self.assertEqual([(header[1], header[3], header[6]) for header in answers],
+                         [(5, client.seq, nm.OK)] + [(1, first + n, nm.EABORTED) for n in range(3)])
+        self.assertEqual(client.request(nm.PING, b"on")[0], nm.OK)
+        self.assertEqual(client.request(nm.INFER, self.infer(2)), few)
+        self.close(client)
+        self.stop(process)
+
+    def test_a_client_that_leaves_ends_its_requests(self):
+        process, uri, client, _, seconds = self.long_requests(0x72)
+        client.send(client.frame(nm.INFER, self.infer(LONG)))
+        self.close(client)
+        began = time.monotonic()
+        second = self.connect(uri)
+        second.hello(0x73)
+        self.assertLess(time.monotonic() - began, seconds / 2 + 0.1)
+        self.close(second)
         self.stop(process)
 
     def test_rests_while_nothing_happens(self):

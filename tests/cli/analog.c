@@ -166,8 +166,11 @@ static int board_arm(void *self, uint32_t silence_ms, int64_t deadline)
 
 static int board_disarm(void *self, int64_t deadline)
 {
+	struct board *board = self;
+
 	(void)deadline;
-	((struct board *)self)->armed = false;
+	trace(board, "disarm");
+	board->armed = false;
 	return NMHAL_OK;
 }
 
@@ -175,8 +178,10 @@ static int board_safe(void *self, int64_t deadline)
 {
 	struct board *board = self;
 
+	(void)deadline;
 	trace(board, "safe");
-	return board_disarm(self, deadline);
+	board->armed = false;
+	return NMHAL_OK;
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */

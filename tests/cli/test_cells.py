@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cells, limits, arm, safe: units, confirmation, what reaches the board, and that it is always left safe."""
+"""cells, limits, arm, disarm, safe: units, confirmation, what reaches the board, and that it is always left safe."""
 import os
 import pty
 import signal
@@ -157,6 +157,12 @@ class Safety(Analog):
             self.assert_has(self.refuse(2, "limits", word), word, "voltage=1.2V")
         self.assert_has(self.fails(6, "-u", SIM, "limits"), "no limits and arming")
 
+    def test_disarm(self):
+        self.assert_has(self.run_on("disarm").err, "disarmed")
+        self.assertEqual(self.traced(), ["disarm", "close"])
+        self.assertEqual(self.json("-u", self.uri, "disarm", program=FAULTY), {"armed": False})
+        self.assert_has(self.refuse(2, "disarm", "now"), "now")
+
     def test_arm_and_safe(self):
         self.assert_has(self.run_on("arm", "500ms").err, "can be armed for 500 ms")
         self.assertEqual(self.traced(), ["arm 500", "safe", "close"])
@@ -165,7 +171,7 @@ class Safety(Analog):
         self.assertEqual(self.traced()[-2:], ["safe", "close"])
         self.assert_has(self.fails(12, "-u", "analog:,interlock=1", "arm", program=FAULTY), "the lid is open")
         self.assert_has(self.refuse(2, "arm", "5"), "2s or 500ms")
-        for command in ("arm", "safe"):
+        for command in ("arm", "disarm", "safe"):
             self.assert_has(self.fails(6, "-u", SIM, command), "no limits and arming")
 
 

@@ -62,7 +62,7 @@ class Conformance(probe.ProbeTest):
 
     def test_certificate(self):
         found = self.probe("-u", "sim:xbar8", "conformance")
-        self.assert_has(found.out, "libnmhal xbar8", "sim:xbar8", "nmlink 1.0, libnmhal 0.1.0", "no cell was pulsed",
+        self.assert_has(found.out, "libnmhal xbar8", "sim:xbar8", "nmlink 1.1, libnmhal 0.1.0", "no cell was pulsed",
                         "The board conforms in all that was tested.",
                         "not there  a repeated PULSE is not applied again: leave to pulse a cell (--pulse)")
         date = datetime.datetime.fromisoformat(re.search(r"date +(\S+)Z", found.out)[1])

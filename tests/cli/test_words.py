@@ -157,7 +157,7 @@ class Json(probe.ProbeTest):
         return {"conformance": [["conformance", "sim:xbar8,fault=drop:0.001"]],
                 "infer": [[*analog, "infer", inputs], [*analog, "infer", inputs, "-o", self.path("y.npy")]],
                 "cells": [[*analog, "cells", *words] for words in cells],
-                **{name: [[*analog, name]] for name in ("sensors", "counters", "limits", "arm", "safe")},
+                **{name: [[*analog, name]] for name in ("sensors", "counters", "limits", "arm", "disarm", "safe")},
                 "list": [["list"]], "info": [["-u", SIM, "info"]], "attr": [["-u", SIM, "attr"]],
                 "reset": [["-u", SIM, "reset"]], "selftest": [*bench, ["-u", "null:", "selftest"]],
                 "program": [["-u", SIM, "program", matrix]],
@@ -220,7 +220,7 @@ class Completion(probe.ProbeTest):
 
     def test_commands(self):
         self.assertEqual(self.complete("re"), ["reset"])
-        self.assertEqual(len(self.complete("")), 22)
+        self.assertEqual(len(self.complete("")), 23)
         self.assertEqual(self.complete("cells s"), ["set", "sweep"])
         self.assertEqual(self.complete("-q -T 5 sel"), ["selftest"])
         self.assertEqual(self.complete("help n"), ["neurons"])

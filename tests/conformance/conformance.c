@@ -213,6 +213,21 @@ void read_codes(uint32_t row, uint32_t col, uint32_t rows, uint32_t cols, int8_t
 	OK(nmhal_read_weights(conf.dev, &region, codes, 0, NMHAL_CODE_I8, 0));
 }
 
+void check_code(int32_t got, int32_t wanted)
+{
+	if (abs(got - wanted) <= (int64_t)conf.caps.weight_tolerance)
+		return;
+	ck_assert_msg(conf.bad_cells, "a weight of %d reads %d, and the tolerance is %u", wanted, got,
+		conf.caps.weight_tolerance);
+	conf.bad_cells--;
+}
+
+void check_codes(const int8_t *got, const int8_t *wanted, size_t count)
+{
+	for (size_t n = 0; n < count; n++)
+		check_code(got[n], wanted[n]);
+}
+
 void set_weight(uint32_t row, uint32_t col, int32_t code)
 {
 	const int8_t narrow = (int8_t)code;
@@ -307,6 +322,9 @@ static void clear_device(void)
 
 static void setup(void)
 {
+	const char *bad_cells = getenv("NMHAL_TEST_BAD_CELLS");
+
+	conf.bad_cells = bad_cells ? (unsigned)strtoul(bad_cells, NULL, 10) : 0;
 	OK(nmhal_context_new(NULL, &conf.ctx));
 	if (conformance_extend)
 		OK(conformance_extend(conf.ctx));

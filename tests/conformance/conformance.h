@@ -20,6 +20,7 @@ struct conformance {
 	nmhal_context *ctx;
 	nmhal_device *dev;
 	struct nmhal_device_caps caps;
+	unsigned bad_cells; /* cells that may still be found bad */
 };
 extern struct conformance conf;
 
@@ -73,6 +74,12 @@ void set_weight(uint32_t row, uint32_t col, int32_t code);
 /* Writes and reads regions of int8 codes, dense. */
 void write_codes(uint32_t row, uint32_t col, uint32_t rows, uint32_t cols, const int8_t *codes);
 void read_codes(uint32_t row, uint32_t col, uint32_t rows, uint32_t cols, int8_t *codes);
+/*
+ * Codes [count] that were read are those that were programmed, within the device's tolerance; but for as many cells in
+ * all of a test as $NMHAL_TEST_BAD_CELLS says (default 0): the stuck cells of a board that is known to have some.
+ */
+void check_codes(const int8_t *got, const int8_t *wanted, size_t count);
+void check_code(int32_t got, int32_t wanted);
 void set_neuron(uint32_t index, int32_t threshold, int32_t leak, int32_t potential);
 int32_t potential(uint32_t index);
 

@@ -27,7 +27,7 @@ START_TEST(capabilities_fit_together)
 	if (caps->features & NMHAL_CAN_VIRTUAL_EVENTS)
 		ck_assert_int_lt(caps->virtual_min, caps->virtual_max);
 	ck_assert_int_eq(!(caps->features & NMHAL_CAN_INFER), !caps->max_batch);
-	ck_assert_uint_eq(caps->reserved, 0);
+	ck_assert_int_le(caps->weight_tolerance, (int64_t)caps->weight_max - caps->weight_min);
 }
 END_TEST
 
@@ -225,7 +225,7 @@ START_TEST(a_reference_keeps_the_device_open)
 	ck_assert_ptr_eq(nmhal_device_ref(conf.dev), conf.dev);
 	nmhal_device_unref(conf.dev);
 	read_codes(0, 0, 1, 1, &code);
-	ck_assert_int_eq(code, 0);
+	check_code(code, 0);
 }
 END_TEST
 

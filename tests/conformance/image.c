@@ -20,7 +20,7 @@ static void check_mark(int32_t code)
 	int8_t weight;
 
 	read_codes(2, 3, 1, 1, &weight);
-	ck_assert_int_eq(weight, code);
+	check_code(weight, code);
 	if (conf.caps.features & NMHAL_CAN_NEURONS) {
 		OK(nmhal_get_neurons(conf.dev, 0, 4, 1, &got, 0));
 		ck_assert_mem_eq(&got, &marked, sizeof(got));

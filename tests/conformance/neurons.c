@@ -127,7 +127,7 @@ START_TEST(device_reset_keeps_the_memories)
 		OK(nmhal_set_neurons(conf.dev, 0, 4, 1, &neuron, 0));
 	OK(nmhal_device_reset(conf.dev, 0));
 	read_codes(1, 3, 1, 1, &code);
-	ck_assert_int_eq(code, -6);
+	check_code(code, -6);
 	if (conf.caps.features & NMHAL_CAN_NEURONS) {
 		OK(nmhal_get_neurons(conf.dev, 0, 4, 1, &got, 0));
 		ck_assert_mem_eq(&got, &neuron, sizeof(got));

@@ -39,7 +39,7 @@ static void check_works(void)
 	if (has_attr("check_works", "open_loop"))
 		OK(nmhal_attr_set_int(conf.dev, "open_loop", 1));
 	read_codes(0, 1, 1, 1, &code);
-	ck_assert_int_eq(code, 1);
+	check_code(code, 1);
 	OK(nmhal_reset_state(conf.dev, 0));
 	prepare(&outcome, &kick, 1);
 	OK(run(&outcome));
@@ -142,7 +142,7 @@ START_TEST(an_interrupt_waits_for_the_next_call_and_is_used_up)
 	nmhal_device_interrupt(conf.dev);
 	FAILS(NMHAL_E_CANCELED, "interrupted", nmhal_read_weights(conf.dev, NULL, &code, 0, NMHAL_CODE_I8, 0));
 	read_codes(0, 0, 1, 1, &code);
-	ck_assert_int_eq(code, 0);
+	check_code(code, 0);
 }
 END_TEST
 

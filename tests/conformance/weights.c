@@ -13,11 +13,19 @@ static int8_t pattern(uint32_t row, uint32_t col)
 	return (int8_t)(conf.caps.weight_min + (int32_t)((row * 7 + col * 3 + row * col / 5) % span));
 }
 
+/* VERIFY finds no bad cell, or no more than there may be; then it names the first. */
 static struct nmhal_program_report report_of(const struct nmhal_program *op)
 {
 	struct nmhal_program_report report = {.struct_size = sizeof(report)};
+	const int status = nmhal_program_weights(conf.dev, op, &report);
 
-	OK(nmhal_program_weights(conf.dev, op, &report));
+	if (!report.cells_failed) {
+		ck_assert_msg(status == NMHAL_OK, "%s", nmhal_last_error());
+		return report;
+	}
+	check_failure(NMHAL_E_VERIFY, "the first at row", status);
+	ck_assert_uint_le(report.cells_failed, conf.bad_cells);
+	ck_assert_uint_gt(report.worst_error, conf.caps.weight_tolerance);
 	return report;
 }
 
@@ -45,14 +53,13 @@ START_TEST(all_weights_come_back_in_every_type)
 	op.flags = NMHAL_PROGRAM_VERIFY;
 	report = report_of(&op);
 	ck_assert_uint_eq(report.cells_written, cells);
-	ck_assert_uint_eq(report.cells_failed, 0);
 	OK(nmhal_read_weights(conf.dev, NULL, narrow, 0, NMHAL_CODE_I8, 0));
 	OK(nmhal_read_weights(conf.dev, NULL, medium, 0, NMHAL_CODE_I16, 0));
 	OK(nmhal_read_weights(conf.dev, NULL, wide, 0, NMHAL_CODE_I32, 0));
-	ck_assert_mem_eq(codes, narrow, cells);
+	check_codes(narrow, codes, cells);
 	for (size_t n = 0; n < cells; n++) {
-		ck_assert_int_eq(medium[n], codes[n]);
-		ck_assert_int_eq(wide[n], codes[n]);
+		check_code(medium[n], codes[n]);
+		check_code(wide[n], codes[n]);
 	}
 	free(codes);
 	free(narrow);
@@ -73,7 +80,7 @@ START_TEST(every_code_fits_every_column_beside_every_edge)
 			set_weight(2, col, code);
 			read_codes(2, 0, 1, 5, got);
 			for (uint32_t n = 0; n < 5; n++)
-				ck_assert_int_eq(got[n], n == col ? code : base[n]);
+				check_code(got[n], n == col ? code : base[n]);
 		}
 }
 END_TEST
@@ -93,7 +100,7 @@ START_TEST(a_region_leaves_the_rest_alone)
 	write_codes(rows - 1, cols - 1, 0, 0, inner[0]);
 	codes[(size_t)rows * cols - 1] = 1;
 	read_codes(0, 0, rows, cols, got);
-	ck_assert_mem_eq(codes, got, (size_t)rows * cols);
+	check_codes(got, codes, (size_t)rows * cols);
 	free(codes);
 	free(got);
 }
@@ -114,7 +121,7 @@ START_TEST(strides_step_over_what_lies_between)
 	OK(nmhal_read_weights(conf.dev, &region, got, 4, NMHAL_CODE_I32, 0));
 	for (size_t row = 0; row < 3; row++) {
 		for (size_t col = 0; col < 3; col++)
-			ck_assert_int_eq(got[row][col], source[row][col]);
+			check_code(got[row][col], source[row][col]);
 		ck_assert_int_eq(got[row][3], 77);
 	}
 }
@@ -131,7 +138,7 @@ START_TEST(codes_are_row_by_column)
 	for (uint32_t row = 0; row < 3; row++)
 		for (uint32_t col = 0; col < 5; col++) {
 			read_codes(row, col, 1, 1, &got);
-			ck_assert_int_eq(got, golden[row][col]);
+			check_code(got, golden[row][col]);
 		}
 }
 END_TEST
@@ -170,7 +177,7 @@ START_TEST(cells_come_in_any_order_and_the_last_code_wins)
 
 			if (row == 0 && col < 2)
 				wanted = col ? -2 : 1;
-			ck_assert_int_eq(got[row][col], wanted);
+			check_code(got[row][col], wanted);
 		}
 }
 END_TEST
@@ -194,7 +201,7 @@ START_TEST(only_changed_writes_what_changed)
 	report = report_of(&op);
 	ck_assert_uint_eq(report.cells_written, 2);
 	read_codes(1, 2, 1, 1, codes[0]);
-	ck_assert_int_eq(codes[0][0], 6);
+	check_code(codes[0][0], 6);
 }
 END_TEST
 
@@ -202,11 +209,16 @@ START_TEST(only_changed_reads_back_what_it_does_not_know)
 {
 	struct nmhal_program op = {.struct_size = sizeof(op), .region = {.rows = 3, .cols = 5}, .codes = golden,
 		.code_type = NMHAL_CODE_I8, .flags = NMHAL_PROGRAM_ONLY_CHANGED};
+	struct nmhal_program_report report;
 
 	NEED_CAN(NMHAL_CAN_RESET);
 	report_of(&op);
 	OK(nmhal_device_reset(conf.dev, 0));
-	ck_assert_uint_eq(report_of(&op).cells_written, 0);
+	report = report_of(&op);
+	ck_assert_uint_eq(report.cells_written + report.cells_skipped, 15);
+	/* What reads with noise is not known to be right, and is written again. */
+	if (!conf.caps.weight_tolerance)
+		ck_assert_uint_eq(report.cells_written, 0);
 }
 END_TEST
 
@@ -224,11 +236,11 @@ START_TEST(deltas_add_up_and_saturate)
 	write_codes(0, 0, 1, 5, base);
 	OK(nmhal_update_weights(conf.dev, &op, &report));
 	read_codes(0, 0, 1, 5, got);
-	ck_assert_int_eq(got[0], 5);
-	ck_assert_int_eq(got[1], -2);
-	ck_assert_int_eq(got[2], max);
-	ck_assert_int_eq(got[3], min);
-	ck_assert_int_eq(got[4], 3);
+	check_code(got[0], 5);
+	check_code(got[1], -2);
+	check_code(got[2], max);
+	check_code(got[3], min);
+	check_code(got[4], 3);
 	ck_assert_uint_eq(report.cells_saturated, 2);
 }
 END_TEST
@@ -243,7 +255,7 @@ START_TEST(bad_weights_are_refused_before_anything_is_written)
 
 	FAILS(NMHAL_E_INVALID, "row 2, column 3", nmhal_program_weights(conf.dev, &op, NULL));
 	read_codes(1, 2, 2, 2, got);
-	ck_assert_mem_eq(got, "\0\0\0\0", 4);
+	check_codes(got, (const int8_t[4]){0}, 4);
 	codes[1][1] = 1;
 	op.region.row = conf.caps.rows - 1;
 	FAILS(NMHAL_E_INVALID, "row", nmhal_program_weights(conf.dev, &op, NULL));

@@ -248,7 +248,7 @@ static void describe(struct far *far)
 	far->board = (struct nmlink_board){
 		.vendor = "Far", .model = "far12", .hardware = "B", .firmware = "1.2", .serial = "F-7",
 		.array = {FAR_TILES, FAR_ROWS, FAR_COLS, 1, NULL, 0},
-		.weight = {-100, 100, 8, 1, NULL, 0},
+		.weight = {-100, 100, 8, 1, 2, NULL, 0},
 		.call = {.safe = safe, .write = write_weights, .read = read_weights},
 	};
 	if (far->small)

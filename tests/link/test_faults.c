@@ -430,6 +430,8 @@ START_TEST(what_is_no_answer_is_passed_over)
 	episode_run(dev, &result);
 	ck_assert_msg(!result.failed, "%s", nmhal_last_error());
 	ck_assert_uint_eq(far_counter(dev, "retransmitted"), 0);
+	ck_assert_uint_ge(far_counter(dev, "unasked"), 100);
+	ck_assert_uint_eq(far.core.run_flags & NMLINK_RUN_STREAM, 0);
 }
 END_TEST
 

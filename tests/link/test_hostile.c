@@ -174,6 +174,27 @@ START_TEST(the_least_board_opens)
 }
 END_TEST
 
+/* What a board of version 1.0 says of its weights ends before the tolerance. */
+START_TEST(the_records_of_an_older_board_are_enough)
+{
+	const struct nmlink_weight_cap weight = {.min = -100, .max = 100, .bits = 8, .bytes = 1, .tolerance = 77};
+	struct nmhal_device_caps caps = {.struct_size = sizeof(caps)};
+	uint8_t bytes[NMLINK_SIZE_weight_cap];
+	nmhal_device *dev;
+
+	nmlink_put_weight_cap(bytes, &weight);
+	records_size = 0;
+	put_ops(2, (const uint16_t[]){NMLINK_OP_WRITE, NMLINK_OP_READ});
+	PUT_CAP(array, ARRAY, .tiles = 1, .rows = 8, .cols = 12);
+	put_record(NMLINK_TAG_WEIGHT, bytes, NMLINK_OFFSET(weight_cap, tolerance));
+	ck_ok(try_open(&dev));
+	ck_ok(nmhal_device_caps(dev, &caps));
+	ck_assert_int_eq(caps.weight_min, -100);
+	ck_assert_uint_eq(caps.weight_tolerance, 0);
+	nmhal_device_unref(dev);
+}
+END_TEST
+
 #define WRONG(text, ...)                                                                                               \
 	do {                                                                                                           \
 		put_least();                                                                                           \
@@ -198,6 +219,9 @@ START_TEST(records_that_cannot_be_are_refused)
 	WRONG_ALONE("codes of 3 bytes", PUT_CAP(weight, WEIGHT, .min = 0, .max = 1, .bits = 8, .bytes = 3));
 	WRONG_ALONE("codes -129..100", PUT_CAP(weight, WEIGHT, .min = -129, .max = 100, .bits = 8, .bytes = 1));
 	WRONG_ALONE("codes 5..4", PUT_CAP(weight, WEIGHT, .min = 5, .max = 4, .bits = 8, .bytes = 1));
+	WRONG_ALONE("9 bytes, expected at least 10", put_record(NMLINK_TAG_WEIGHT, "123456789", 9));
+	WRONG_ALONE("a tolerance of 201, more than all codes -100..100",
+		PUT_CAP(weight, WEIGHT, .min = -100, .max = 100, .bits = 8, .bytes = 1, .tolerance = 201));
 	WRONG_ALONE("codes of 9 bits", PUT_CAP(output, OUTPUT, .min = 0, .max = 4, .bits = 9, .bytes = 1));
 	WRONG_ALONE("at most 0 vectors", PUT_CAP(input, INPUT, .max = 4, .bits = 8, .bytes = 1));
 	WRONG("thresholds 5..4", PUT_CAP(neuron, NEURON, .threshold_min = 5, .threshold_max = 4));
@@ -435,6 +459,7 @@ int main(void)
 	TCase *tcase = far_case(suite, "hostile", setup, teardown);
 
 	tcase_add_test(tcase, the_least_board_opens);
+	tcase_add_test(tcase, the_records_of_an_older_board_are_enough);
 	tcase_add_test(tcase, records_that_cannot_be_are_refused);
 	tcase_add_test(tcase, opcodes_and_records_must_agree);
 	tcase_add_test(tcase, lists_are_checked_and_bounded);

@@ -130,9 +130,12 @@ static void check_damage(enum damage damage, unsigned where)
 	plan.damage = damage;
 	plan.where = where;
 	plan.done = 0;
+	/* What the link gets over is no failure of a call. */
+	ck_refused(nmhal_device_close(NULL), NMHAL_E_INVALID, "dev is NULL");
 	dev = far_open(ctx, &far);
 	check_episode(dev);
 	nmhal_device_unref(dev);
+	ck_assert_str_eq(nmhal_last_error(), "close: dev is NULL");
 	ck_assert_uint_eq(plan.done, 1);
 }
 

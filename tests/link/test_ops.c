@@ -60,6 +60,7 @@ START_TEST(the_board_is_described)
 	ck_assert_uint_eq(caps.rows, FAR_ROWS);
 	ck_assert_uint_eq(caps.cols, FAR_COLS);
 	ck_assert_int_eq(caps.weight_min, -100);
+	ck_assert_uint_eq(caps.weight_tolerance, 2);
 	ck_assert_int_eq(caps.output_max, 1000);
 	ck_assert_int_eq(caps.virtual_max, 100);
 	ck_assert_int_eq(caps.potential_min, -500);
@@ -76,8 +77,8 @@ START_TEST(the_board_is_described)
 	ck_ok(nmhal_sensor_list(dev, 0, &sensor));
 	ck_assert_str_eq(sensor.name, "temperature");
 	ck_assert_int_eq(sensor.exponent, -1);
-	ck_assert_uint_eq(nmhal_counter_count(dev), 9);
-	ck_ok(nmhal_counter_list(dev, 7, &counter));
+	ck_assert_uint_eq(nmhal_counter_count(dev), 10);
+	ck_ok(nmhal_counter_list(dev, 8, &counter));
 	ck_assert_str_eq(counter.key, "pulses");
 }
 END_TEST

@@ -84,7 +84,7 @@ static void infer(uint32_t batch)
 START_TEST(open_says_hello_and_reads_the_records)
 {
 	/* abcd is the low half of the session that the URI names. */
-	ck_assert_msg(strstr(seen, "> HELLO seq 0 session 0: session 305441741 minor 0\n") == seen, "%s", seen);
+	ck_assert_msg(strstr(seen, "> HELLO seq 0 session 0: session 305441741 minor 1\n") == seen, "%s", seen);
 	ck_assert_ptr_nonnull(strstr(seen, "\n< HELLO seq 0 session 43981 "));
 	ck_assert_ptr_nonnull(strstr(seen, "> CAPS seq 1 session 43981: offset 0\n"));
 	ck_assert_uint_eq(far.requests, 2);

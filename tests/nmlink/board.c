@@ -100,7 +100,8 @@ static enum nmlink_status infer(struct nmlink_core *core, const struct nmlink_in
 		for (uint32_t o = 0; o < count; o++)
 			outputs[b * count + o] = (uint8_t)(10 * b + o);
 	}
-	return outcome(core);
+	core->board->call.poll(core);
+	return nmlink_core_aborted(core) ? NMLINK_EABORTED : outcome(core);
 }
 
 static enum nmlink_status set_neuron(struct nmlink_core *core, uint16_t tile, uint16_t index,
@@ -300,7 +301,7 @@ static const struct nmlink_board everything = {
 	.firmware = "1.0",
 	.serial = "0001",
 	.array = { 2, BOARD_ROWS, BOARD_COLS, 1, NULL, 0 },
-	.weight = { -8, 7, 4, 1, NULL, 0 },
+	.weight = { -8, 7, 4, 1, 0, NULL, 0 },
 	.input = &input,
 	.output = &output,
 	.neuron = &neuron,

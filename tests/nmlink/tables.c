@@ -191,7 +191,7 @@ static void print_exchange(void)
 	static const struct nmlink_board board = {
 		.model = "demo",
 		.array = { 1, 2, 2, 1, NULL, 0 },
-		.weight = { -127, 127, 8, 1, NULL, 0 },
+		.weight = { -127, 127, 8, 1, 0, NULL, 0 },
 		.input = &input,
 		.output = &output,
 		.call = { .safe = safe, .write = write_weights, .read = read_weights, .infer = infer },

@@ -451,6 +451,33 @@ START_TEST(abort_ends_a_running_ramp)
 }
 END_TEST
 
+/* What ABORT has ended is not executed when it comes again, also where that would change nothing. */
+START_TEST(abort_ends_a_reading_request_for_good)
+{
+	const int8_t input = 1;
+
+	board_begin(&board);
+	PUT(&board, infer, .rows = 1, .cols = 1, .batch = 1);
+	board_tail(&board, &input, 1);
+	board.abort_after = 0;
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_INFER), NMLINK_EABORTED);
+	board.abort_after = -1;
+	board_log(&board);
+	ck_assert_uint_eq(again(), NMLINK_EABORTED);
+	ck_assert_str_eq(board_log(&board), "");
+	/* One that was answered ends while it is executed again, and no other does. */
+	PUT(&board, infer, .rows = 1, .cols = 1, .batch = 1);
+	board_tail(&board, &input, 1);
+	ck_assert_uint_eq(board_send(&board, NMLINK_OP_INFER), NMLINK_OK);
+	board.abort_after = 0;
+	ck_assert_uint_eq(again(), NMLINK_EABORTED);
+	board.abort_after = -1;
+	ck_assert_uint_eq(again(), NMLINK_OK);
+	ck_assert_uint_eq(pulse_one(), NMLINK_OK);
+	ck_assert_uint_eq(board.pulses, 1);
+}
+END_TEST
+
 START_TEST(urgent_is_for_abort_of_this_session)
 {
 	uint8_t frame[NMLINK_OVERHEAD], out[NMLINK_MIN_FRAME];
@@ -516,7 +543,8 @@ int main(void)
 		replies_and_events_are_not_answered, unknown_opcodes_are_refused_and_counted,
 		payloads_shorter_and_longer_than_the_fields, a_request_longer_than_max_frame_is_refused,
 		abort_drops_what_was_sent_before_it, abort_without_anything_to_end_changes_nothing,
-		abort_ends_a_running_ramp, urgent_is_for_abort_of_this_session, vendor_opcodes_reach_the_board };
+		abort_ends_a_running_ramp, abort_ends_a_reading_request_for_good, urgent_is_for_abort_of_this_session,
+		vendor_opcodes_reach_the_board };
 
 	return run_tests("core", tests, sizeof(tests) / sizeof(*tests));
 }

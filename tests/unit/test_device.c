@@ -476,13 +476,45 @@ START_TEST(a_line_for_every_call)
 }
 END_TEST
 
+/* Says that something failed, twice, and goes on; with `failing` it fails for another reason. */
+static bool failing;
+
+static int try_again(void *self, int64_t deadline_ns)
+{
+	struct fake *fake = self;
+
+	(void)deadline_ns;
+	(void)nmhal_host_fail(fake->host, NMHAL_E_TIMEOUT, "nothing came");
+	(void)nmhal_host_fail(fake->host, NMHAL_E_TIMEOUT, "nothing came again");
+	return failing ? nmhal_host_fail(fake->host, NMHAL_E_IO, "all is lost") : NMHAL_OK;
+}
+
+START_TEST(a_call_that_succeeds_leaves_the_sentence)
+{
+	struct board board;
+
+	fake_init(&board.fake, 1, 2, 3);
+	board.fake.ops.reset_state = try_again;
+	board_open(&board);
+	assert_fails(NMHAL_E_INVALID, "codes is NULL", nmhal_read_weights(board.dev, NULL, NULL, 0, NMHAL_CODE_I8, 0));
+	assert_ok(nmhal_reset_state(board.dev, 0));
+	ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "codes is NULL"));
+	failing = true;
+	assert_fails(NMHAL_E_IO, "all is lost", nmhal_reset_state(board.dev, 0));
+	failing = false;
+	assert_ok(nmhal_reset_state(board.dev, 0));
+	ck_assert_ptr_nonnull(strstr(nmhal_last_error(), "all is lost"));
+	board_close(&board);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {enter_and_leave, one_call_at_a_time, waiting_call_gets_its_turn,
 		interrupt_of_a_running_call, interrupt_before_the_call_sticks, interrupt_from_a_signal_handler,
 		closed_device_does_nothing, close_interrupts_and_waits, close_turns_waiting_calls_away,
 		close_waits_for_an_interrupt, gone_stays_gone, reset_forgets, references, forked_child,
-		driver_s_log_lines, a_line_for_every_call};
+		driver_s_log_lines, a_line_for_every_call, a_call_that_succeeds_leaves_the_sentence};
 
 	return run_tests("device", tests, sizeof(tests) / sizeof(*tests));
 }

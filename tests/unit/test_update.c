@@ -164,10 +164,29 @@ START_TEST(failures)
 }
 END_TEST
 
+/* A cell that reads 3, whatever is added: off by the noise of both reads at first, by that of one when it is known. */
+START_TEST(a_sum_of_what_was_read_is_granted_its_noise)
+{
+	const struct nmhal_cell delta = {0, 1, 2, 3};
+	struct nmhal_program op = {.struct_size = sizeof(op), .cells = &delta, .cell_count = 1,
+		.flags = NMHAL_PROGRAM_VERIFY};
+	struct board board;
+
+	fake_init(&board.fake, 1, 3, 4);
+	board.fake.caps.weight_tolerance = 2;
+	board.fake.stuck = true;
+	board.fake.stuck_cell = (struct nmhal_cell){0, 1, 2, 3};
+	board_open(&board);
+	assert_ok(nmhal_update_weights(board.dev, &op, NULL));
+	assert_fails(NMHAL_E_VERIFY, "wanted 7, read 3", nmhal_update_weights(board.dev, &op, NULL));
+	board_close(&board);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {core_adds_a_matrix, core_adds_cells, huge_deltas_clamp, nothing_to_add,
-		board_adds, board_adds_verified, failures};
+		board_adds, board_adds_verified, failures, a_sum_of_what_was_read_is_granted_its_noise};
 
 	return run_tests("update", tests, sizeof(tests) / sizeof(*tests));
 }

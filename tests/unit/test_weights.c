@@ -166,6 +166,68 @@ START_TEST(verify_counts_and_names)
 }
 END_TEST
 
+/* A board whose reads differ by up to 2 codes from what was programmed, and that says so. */
+START_TEST(noisy_reads_are_no_change)
+{
+	struct nmhal_program_report report = {.struct_size = sizeof(report)};
+	struct nmhal_program op = whole(pattern, NMHAL_PROGRAM_ONLY_CHANGED);
+	const int8_t bent[3][4] = {{3, -2, 1, -4}, {5, -6, 7, -6}, {0, 1, 2, 3}};
+	int8_t codes[3][4];
+	nmhal_image *image;
+	struct board board;
+
+	fake_init(&board.fake, 1, 3, 4);
+	board.fake.caps.weight_tolerance = 2;
+	board_open(&board);
+	assert_ok(nmhal_program_weights(board.dev, &op, NULL));
+	for (size_t i = 0; i < 12; i++)
+		board.fake.codes[i] = bent[i / 4][i % 4];
+	assert_ok(nmhal_read_weights(board.dev, NULL, codes, 0, NMHAL_CODE_I8, 0));
+	ck_assert_mem_eq(codes, bent, sizeof(bent));
+	assert_ok(nmhal_image_capture(board.dev, 0, &image));
+	for (size_t i = 0; i < 12; i++)
+		ck_assert_int_eq(nmhal_image_weights(image, 0)[i], pattern[i / 4][i % 4]);
+	nmhal_image_free(image);
+	assert_ok(nmhal_program_weights(board.dev, &op, &report));
+	ck_assert_uint_eq(report.cells_written, 0);
+	/* Further away it is another code. */
+	board.fake.codes[4] = 2;
+	assert_ok(nmhal_read_weights(board.dev, NULL, codes, 0, NMHAL_CODE_I8, 0));
+	assert_ok(nmhal_program_weights(board.dev, &op, &report));
+	ck_assert_uint_eq(report.cells_written, 1);
+	ck_assert_int_eq(board.fake.codes[4], 5);
+	board_close(&board);
+}
+END_TEST
+
+/* What the device declares is granted, unless the caller says what he grants. */
+START_TEST(verify_grants_the_tolerance_of_the_device)
+{
+	const struct nmhal_cell cell = {0, 1, 3, -8};
+	struct nmhal_program_report report = {.struct_size = sizeof(report)};
+	struct nmhal_program op = whole(pattern, NMHAL_PROGRAM_VERIFY), one = sparse(&cell, 1, NMHAL_PROGRAM_VERIFY);
+	struct board board;
+
+	fake_init(&board.fake, 1, 3, 4);
+	board.fake.caps.weight_tolerance = 3;
+	board.fake.stuck = true;
+	board.fake.stuck_cell = (struct nmhal_cell){0, 1, 3, -5};
+	board_open(&board);
+	assert_ok(nmhal_program_weights(board.dev, &op, &report));
+	ck_assert_uint_eq(report.worst_error, 3);
+	ck_assert_uint_eq(report.cells_failed, 0);
+	assert_ok(nmhal_program_weights(board.dev, &one, NULL));
+	op.tolerance = one.tolerance = 2;
+	assert_fails(NMHAL_E_VERIFY, "row 1, column 3 of core 0: wanted -8, read -5",
+		nmhal_program_weights(board.dev, &op, &report));
+	assert_fails(NMHAL_E_VERIFY, "row 1, column 3 of core 0", nmhal_program_weights(board.dev, &one, &report));
+	board.fake.stuck_cell.code = -4;
+	op.tolerance = 0;
+	assert_fails(NMHAL_E_VERIFY, "wanted -8, read -4", nmhal_program_weights(board.dev, &op, &report));
+	board_close(&board);
+}
+END_TEST
+
 /* After a failure of the board the rows are not known any more: ONLY_CHANGED reads them back. */
 static void assert_forgotten(enum fake_op failing, uint32_t flags)
 {
@@ -300,7 +362,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {whole_core, part_with_stride, only_changed_writes_the_difference,
-		only_changed_of_all_writes_the_region, cells, verify_counts_and_names, failures_are_remembered,
+		only_changed_of_all_writes_the_region, cells, verify_counts_and_names,
+		verify_grants_the_tolerance_of_the_device, noisy_reads_are_no_change, failures_are_remembered,
 		bad_programs, reads_from_the_board, bad_reads};
 
 	return run_tests("weights", tests, sizeof(tests) / sizeof(*tests));

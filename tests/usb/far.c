@@ -165,6 +165,13 @@ void far_clear_halt(struct far *far, uint8_t endpoint)
 	far->model.ops->clear_halt(far->model.self, endpoint);
 }
 
+void far_reset(struct far *far)
+{
+	memset(far->halted, 0, sizeof(far->halted));
+	if (far->model.ops->reset)
+		far->model.ops->reset(far->model.self);
+}
+
 void far_unplug(struct far *far)
 {
 	far->gone = true;

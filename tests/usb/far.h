@@ -63,6 +63,7 @@ bool far_discard(struct far *far, struct far_urb *urb);
 /* Lets all endpoints work; returns when to call again at the latest. */
 uint64_t far_service(struct far *far, uint64_t now_us);
 void far_clear_halt(struct far *far, uint8_t endpoint);
+void far_reset(struct far *far);
 /* The device leaves: pending URBs complete with -ESHUTDOWN. After far_plug() it is as after power-up. */
 void far_unplug(struct far *far);
 void far_plug(struct far *far);

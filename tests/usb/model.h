@@ -28,6 +28,8 @@ struct model_ops {
 	/* One IN packet: bytes, MODEL_NAK (*again_us is then when to ask again at the latest) or MODEL_STALL. */
 	int (*in)(void *self, unsigned endpoint, uint8_t packet[MODEL_PACKET], uint64_t now_us, uint64_t *again_us);
 	void (*clear_halt)(void *self, unsigned endpoint);
+	/* The bus was reset; NULL: none of its business. */
+	void (*reset)(void *self);
 	/* As after power-up. */
 	void (*replug)(void *self);
 	/* Time passes, 10 ms at most; NULL: none of its business. */
@@ -82,7 +84,7 @@ bool model_ftdi_new(const struct vftdi_params *params, struct model *model);
 bool model_serial_new(const struct model_params *params, bool fifo, struct serial_board *board, struct model *model);
 /* tell: hold on|off, stale SIZE, event SIZE (vusbd.h). Progress: frames taken. */
 bool model_echo_new(const struct model_params *params, struct model *model);
-/* tell: frames. Progress: frames taken. */
+/* tell: armed, frames, suspend (vusbd.h). Progress: frames taken. */
 bool model_board_new(const char *name, const struct model_params *params, struct model *model);
 /* Such a board alone; NULL: there is none of that name, or no memory. */
 struct sim_board *model_sim_board(const char *name);

@@ -59,6 +59,11 @@ static void board_clear_halt(void *self, unsigned endpoint)
 	vusb_board_clear_halt(dev_of(self), endpoint);
 }
 
+static void board_reset(void *self)
+{
+	vusb_board_reset(dev_of(self));
+}
+
 static void board_replug(void *self)
 {
 	vusb_board_replug(dev_of(self));
@@ -76,9 +81,14 @@ static uint64_t board_progress(void *self)
 
 static int board_tell(void *self, const char *text, char *reply, size_t size)
 {
-	if (strcmp(text, "frames"))
+	if (strcmp(text, "armed") == 0)
+		snprintf(reply, size, "%d", sim_board_armed(vusb_board_board(dev_of(self))));
+	else if (strcmp(text, "frames") == 0)
+		snprintf(reply, size, "%" PRIu64, board_progress(self));
+	else if (strcmp(text, "suspend") == 0)
+		board_reset(self);
+	else
 		return -EINVAL;
-	snprintf(reply, size, "%" PRIu64, board_progress(self));
 	return 0;
 }
 
@@ -90,6 +100,7 @@ static const struct model_ops board_ops = {
 	.out = board_out,
 	.in = board_in,
 	.clear_halt = board_clear_halt,
+	.reset = board_reset,
 	.replug = board_replug,
 	.tick = board_tick,
 	.progress = board_progress,

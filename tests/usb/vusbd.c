@@ -311,6 +311,7 @@ static bool serve(struct vusbd *server, struct client *client)
 		answer(client, 0, "");
 		return true;
 	case VUSB_RESET:
+		far_reset(server->far);
 		answer(client, far_gone(server->far) ? -ENODEV : 0, "");
 		return true;
 	default:

@@ -30,6 +30,10 @@ void vusbd_join(struct vusbd *server);
  *   drivers                         "1 1": interfaces that have their kernel driver
  *   access on|off                   off: open() gives EACCES
  *   record FILE|off                 appends every bulk packet: endpoint, size (2 bytes LE), bytes
+ * An emulated board:
+ *   frames                          how many it has taken
+ *   armed                           0 or 1
+ *   suspend                         the bus falls silent, and wakes up again
  * An FT2232H:
  *   count                           restarts the counters
  *   counters                        "name value" a line

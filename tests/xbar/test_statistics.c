@@ -179,6 +179,39 @@ START_TEST(test_moments_of_the_generator)
 }
 END_TEST
 
+/* Of one large board with all codes: no read is outside of the tolerance, some are outside of half of it. */
+static const struct {
+	const char *noise;
+	unsigned tolerance;
+} declared[] = {{"off", 0}, {"drift", 0}, {"adc+irdrop+output", 0}, {"write", 44}, {"read", 8}, {"wan2022", 44},
+	{"pcm", 43}};
+
+START_TEST(test_tolerance)
+{
+	const struct xbar_profile *profile = xbar_profile_find("xbar256");
+	struct xbar *xbar = board(profile, declared[_i].noise, false, XBAR_SIMD_AUTO, 1);
+	const struct xbar_region all = {0, 0, 0, profile->rows, profile->cols};
+	int8_t *codes = malloc(CELLS), *found = malloc(CELLS);
+	int worst = 0;
+
+	ck_assert(codes && found && CELLS == (size_t)profile->rows * profile->cols);
+	for (unsigned k = 0; k < CELLS; k++)
+		codes[k] = (int8_t)((int)(k * 77 % 255) - 127);
+	ck_assert(xbar_write(xbar, &all, codes));
+	for (uint64_t use = 0; use < 4; use++) {
+		xbar_read(xbar, &all, use, found);
+		for (unsigned k = 0; k < CELLS; k++)
+			worst = abs(found[k] - codes[k]) > worst ? abs(found[k] - codes[k]) : worst;
+	}
+	ck_assert_uint_eq(xbar_tolerance(xbar), declared[_i].tolerance);
+	ck_assert_int_le(worst, (int)declared[_i].tolerance);
+	ck_assert_int_ge(2 * worst, (int)declared[_i].tolerance);
+	free(codes);
+	free(found);
+	xbar_free(xbar);
+}
+END_TEST
+
 START_TEST(test_share_of_stuck_cells)
 {
 	struct xbar *xbar = board(&quarters, "stuck:0.02", false, XBAR_SIMD_AUTO, 1);
@@ -230,6 +263,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_read_noise_of_a_cell, 0, 2);
 	tcase_add_loop_test(tcase, test_read_noise_of_outputs, 0, 2);
 	tcase_add_test(tcase, test_moments_of_the_generator);
+	tcase_add_loop_test(tcase, test_tolerance, 0, sizeof(declared) / sizeof(*declared));
 	tcase_add_test(tcase, test_share_of_stuck_cells);
 	tcase_add_test(tcase, test_ir_drop);
 	suite_add_tcase(suite, tcase);

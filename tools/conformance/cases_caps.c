@@ -49,6 +49,8 @@ static bool parse_record(struct run *run, uint16_t tag, const uint8_t *value, ui
 	default: /* a record of a later version, or of the vendor */
 		break;
 	}
+	if (tag == NMLINK_TAG_WEIGHT)
+		good = nmlink_get_weight(&caps->weight, value, size);
 	if (tag == NMLINK_TAG_ATTR && good && caps->attr_count <= sizeof(caps->attrs) / sizeof(*caps->attrs))
 		caps->attrs[caps->attr_count - 1] = caps->attr;
 	if (!good)
@@ -183,6 +185,9 @@ static void numbers_make_sense(struct run *run)
 		"ARRAY: %u tiles of %u x %u, pairs %u", caps->array.tiles, caps->array.rows, caps->array.cols,
 		caps->array.pairs);
 	MUST(SOUND_CODES("WEIGHT", caps->weight));
+	EXPECT(caps->weight.tolerance <= caps->weight.max - caps->weight.min,
+		"WEIGHT: a tolerance of %u for codes %d..%d", caps->weight.tolerance, caps->weight.min,
+		caps->weight.max);
 	if (caps->input_count) {
 		MUST(SOUND_CODES("INPUT", caps->input) && SOUND_CODES("OUTPUT", caps->output));
 		EXPECT(caps->input.max_batch > 0, "INPUT: a batch of 0 vectors");

@@ -75,14 +75,6 @@ static bool read_codes(struct run *run, const struct nmlink_rectangle *r, int32_
 	return true;
 }
 
-/* Analog cells are read with noise: an eighth of the range is granted there, nothing elsewhere. */
-static int32_t tolerance(const struct run *run)
-{
-	const struct nmlink_weight_cap *weight = &run->caps.weight;
-
-	return run->caps.sense_count ? (weight->max - weight->min) / 8 : 0;
-}
-
 static bool same_codes(struct run *run, const struct nmlink_rectangle *r, const int32_t *wanted, const char *what)
 {
 	int32_t found[SIDE * SIDE] = {0};
@@ -90,9 +82,11 @@ static bool same_codes(struct run *run, const struct nmlink_rectangle *r, const 
 	if (!read_codes(run, r, found))
 		return false;
 	for (size_t i = 0; i < (size_t)r->rows * r->cols; i++)
-		if (abs(found[i] - wanted[i]) > tolerance(run)) {
-			say(run, VERDICT_FAILED, "%s: row %zu, column %zu of tile %u reads %d, not %d", what,
-				r->row + i / r->cols, r->col + i % r->cols, r->tile, found[i], wanted[i]);
+		if (abs(found[i] - wanted[i]) > run->caps.weight.tolerance) {
+			say(run, VERDICT_FAILED,
+				"%s: row %zu, column %zu of tile %u reads %d, not %d (the board's tolerance is %u)",
+				what, r->row + i / r->cols, r->col + i % r->cols, r->tile, found[i], wanted[i],
+				run->caps.weight.tolerance);
 			return false;
 		}
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes of one client at a time to frames of the board and back. What a client has left behind, bytes, frames and its
- * session, is gone before the next is heard.
+ * session, is gone before the next is heard. While the board works, an ABORT overtakes the frames before it.
  */
 #include "tools/vboard/vboard.h"
 
@@ -18,7 +18,6 @@
 
 #include "nmlink/frame.h"
 
-#define CHUNK   65536u
 #define TICK_NS 10000000 /* of the watchdog */
 
 struct server {
@@ -30,10 +29,12 @@ struct server {
 	unsigned opened;         /* processes that have the terminal open */
 	struct nmlink_cobs cobs; /* frame that comes in */
 	bool frame_waits;        /* it is whole, and the board has no room for its reply */
-	uint8_t in[CHUNK];       /* bytes from the client */
-	size_t in_at, in_size;
+	uint8_t *in;             /* [in_room] bytes from the client: all it may have on the way */
+	size_t in_room, in_at, in_size;
 	uint8_t *out;            /* a frame as it goes out */
 	size_t out_at, out_size;
+	uint8_t urgent[NMLINK_COBS_SIZE(SIM_BOARD_URGENT)]; /* the answer to an ABORT, which goes out next */
+	size_t urgent_size;
 };
 
 static volatile sig_atomic_t stop;
@@ -60,13 +61,25 @@ void vboard_signals(void)
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
+static bool next_urgent(struct server *server)
+{
+	memcpy(server->out, server->urgent, server->urgent_size);
+	server->out_at = 0;
+	server->out_size = server->urgent_size;
+	server->urgent_size = 0;
+	return server->out_size;
+}
+
 /* Makes the next frame of the board bytes; false when there is none. */
 static bool next_frame(struct server *server)
 {
 	const uint8_t *frame;
 	enum sim_board_pipe pipe = SIM_BOARD_REPLIES;
-	size_t size = sim_board_output(server->board, pipe, &frame);
+	size_t size;
 
+	if (next_urgent(server))
+		return true;
+	size = sim_board_output(server->board, pipe, &frame);
 	if (!size) {
 		pipe = SIM_BOARD_EVENTS;
 		size = sim_board_output(server->board, pipe, &frame);
@@ -79,10 +92,10 @@ static bool next_frame(struct server *server)
 	return true;
 }
 
-/* Writes what the client takes. False: it is gone. */
-static bool write_out(struct server *server)
+/* Writes what the client takes of the frames that `next` gives. False: it is gone. */
+static bool write_out(struct server *server, bool (*next)(struct server *server))
 {
-	while (server->out_at < server->out_size || next_frame(server)) {
+	while (server->out_at < server->out_size || next(server)) {
 		ssize_t n = write(server->client, server->out + server->out_at, server->out_size - server->out_at);
 
 		if (n < 0)
@@ -90,6 +103,60 @@ static bool write_out(struct server *server)
 		server->out_at += (size_t)n;
 	}
 	return true;
+}
+
+/* Reads what the client has sent, as far as there is room. False: it is gone. */
+static bool read_in(struct server *server)
+{
+	ssize_t n;
+
+	server->in_size -= server->in_at;
+	memmove(server->in, server->in + server->in_at, server->in_size);
+	server->in_at = 0;
+	if (server->in_size == server->in_room)
+		return true;
+	n = read(server->client, server->in + server->in_size, server->in_room - server->in_size);
+	server->in_size += n > 0 ? (size_t)n : 0;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* True when the frame in these bytes was URGENT: it is answered. */
+static bool take_urgent(struct server *server, const uint8_t *bytes, size_t size)
+{
+	uint8_t frame[SIM_BOARD_URGENT], reply[SIM_BOARD_URGENT];
+	struct nmlink_cobs cobs = {.buffer = frame, .capacity = sizeof(frame)};
+	size_t used, answered;
+
+	if (size > NMLINK_COBS_SIZE(sizeof(frame)) || !nmlink_cobs_take(&cobs, bytes, size, &used))
+		return false;
+	answered = sim_board_urgent(server->board, frame, cobs.size, reply);
+	if (answered)
+		server->urgent_size = nmlink_cobs_encode(server->urgent, reply, answered);
+	return answered;
+}
+
+/* The board works: does an ABORT wait behind other frames, or has the client gone? */
+static void look_up(void *user)
+{
+	struct server *server = user;
+	const uint8_t *end;
+	size_t at = 0;
+
+	if (!read_in(server)) {
+		sim_board_abort(server->board);
+		return;
+	}
+	while (!server->urgent_size && (end = memchr(server->in + at, 0, server->in_size - at))) {
+		const size_t next = (size_t)(end + 1 - server->in);
+
+		if (take_urgent(server, server->in + at, next - at)) {
+			memmove(server->in + at, server->in + next, server->in_size - next);
+			server->in_size -= next - at;
+		} else {
+			at = next;
+		}
+	}
+	(void)write_out(server, next_urgent);
 }
 
 /* Gives the board the frames in the bytes that came, as far as it takes them. */
@@ -111,17 +178,11 @@ static void take_in(struct server *server)
 /* Moves bytes both ways. False: the client is gone. */
 static bool move(struct server *server, bool readable)
 {
-	if (readable && server->in_at == server->in_size && !server->frame_waits) {
-		ssize_t n = read(server->client, server->in, sizeof(server->in));
-
-		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
-			return false;
-		server->in_at = 0;
-		server->in_size = n > 0 ? (size_t)n : 0;
-	}
+	if (readable && server->in_at == server->in_size && !server->frame_waits && !read_in(server))
+		return false;
 	do {
 		take_in(server);
-		if (!write_out(server))
+		if (!write_out(server, next_frame))
 			return false;
 	} while (server->frame_waits && server->out_at == server->out_size);
 	return true;
@@ -136,6 +197,7 @@ static void forget(struct server *server)
 	server->frame_waits = false;
 	server->in_at = server->in_size = 0;
 	server->out_at = server->out_size = 0;
+	server->urgent_size = 0;
 	sim_board_link_reset(server->board);
 	server->left = true;
 }
@@ -173,7 +235,7 @@ static void watch(struct server *server)
 			server->opened++;
 		else if (event.mask & IN_CLOSE && server->opened && !--server->opened) {
 			tcflush(server->port->slave, TCIOFLUSH);
-			while (read(server->port->master, server->in, sizeof(server->in)) > 0)
+			while (read(server->port->master, server->in, server->in_room) > 0)
 				;
 			forget(server);
 		}
@@ -258,10 +320,15 @@ int vboard_serve(struct vboard_port *port, struct sim_board *board, bool once)
 	server->once = once;
 	server->cobs.capacity = frame;
 	server->cobs.buffer = malloc(frame);
+	server->in_room = (sim_board_window(board) + 1) * NMLINK_COBS_SIZE(frame);
+	server->in = malloc(server->in_room);
 	server->out = malloc(NMLINK_COBS_SIZE(frame));
-	if (server->cobs.buffer && server->out)
+	sim_board_set_poll(board, look_up, server);
+	if (server->cobs.buffer && server->in && server->out)
 		error = serve(server);
+	sim_board_set_poll(board, NULL, NULL);
 	free(server->cobs.buffer);
+	free(server->in);
 	free(server->out);
 	free(server);
 	return error;

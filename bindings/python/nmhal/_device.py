@@ -104,7 +104,8 @@ class Device(WeightCalls, SpikeCalls, AnalogCalls):
                   for name in ("weight", "input", "output", "threshold", "leak", "potential", "virtual")}
         numbers: dict[str, Any] = {name: getattr(caps, name) for name in
                    ("cores", "rows", "cols", "max_batch", "virtual_address_max", "leak_one_address_max", "weight_bits",
-                    "input_bits", "output_bits", "neuron_model", "output_lsb", "step_ps", "clock_hz")}
+                    "weight_tolerance", "input_bits", "output_bits", "neuron_model", "output_lsb", "step_ps",
+                    "clock_hz")}
         texts: dict[str, Any] = {name: string(getattr(caps, name))
                                  for name in ("board", "driver", "serial", "firmware")}
         timeout = caps.default_timeout_ms

@@ -56,6 +56,7 @@ class Caps:
     """What a device is and can hold, as struct nmhal_device_caps; ranges are inclusive.
 
     features: names like "infer", "spikes"; output_lsb: input * weight codes that an output code counts, 0: not known;
+    weight_tolerance: codes by which a good weight, just programmed, may read beside its target, 0: exact;
     step_ps: picoseconds of a step, 0: steps only order events; default_timeout: seconds, None: waits for ever.
     """
 
@@ -74,6 +75,7 @@ class Caps:
     virtual_address_max: int
     leak_one_address_max: int
     weight_bits: int
+    weight_tolerance: int
     input_bits: int
     output_bits: int
     neuron_model: int
