@@ -212,9 +212,9 @@ int nm_device_check(const struct nmhal_device *dev, const char *what);
 /* Checks dev (NULL: INVALID, closed: STATE, gone: GONE), turns the timeout into a deadline and takes the device's lock.
  * BUSY for NMHAL_NO_WAIT when another call runs, TIMEOUT at the deadline. After OK: nm_device_leave(). */
 int nm_device_enter(struct nmhal_device *dev, int32_t timeout_ms, const char *what, int64_t *deadline_ns);
-/* Releases the lock; remembers GONE; returns status. */
 /* Ends what a call has said: a failure that it got over is not the thread's last one. */
 void nm_device_settle(struct nmhal_device *dev, int status);
+/* Releases the lock; remembers GONE; returns status. */
 int nm_device_leave(struct nmhal_device *dev, int status);
 /* UNSUPPORTED with the sentence "<uri>: <what>: the <board> has no <feature>". */
 int nm_unsupported(struct nmhal_device *dev, const char *what, const char *feature);
