@@ -146,7 +146,8 @@ class Board(unittest.TestCase):
             self.addCleanup(first.wait)
             self.addCleanup(first.kill)
             self.assertTrue(first.stdout.readline())
-            done = subprocess.run([PROBE, "-u", uri, "info"], stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+            done = subprocess.run([PROBE, "-u", uri, "info"], stderr=subprocess.PIPE, text=True, timeout=20,
+                                  check=False)
             self.assertEqual(done.returncode, 5, done.stderr)
             self.assertIn("does another host have it?" if place[0] == "--tcp" else
                           f"held by process {first.pid} (nmhal-probe)", done.stderr)

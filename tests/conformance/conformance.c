@@ -71,7 +71,9 @@ static void check_arming_refused(void)
 	FAILS(NMHAL_E_UNSUPPORTED, "limits", nmhal_limits_set(conf.dev, &limits, 0));
 	FAILS(NMHAL_E_UNSUPPORTED, "arming", nmhal_arm(conf.dev, 1, 0));
 	FAILS(NMHAL_E_UNSUPPORTED, "arming", nmhal_disarm(conf.dev, 0));
-	FAILS(NMHAL_E_UNSUPPORTED, "arming", nmhal_safe_state(conf.dev, 0));
+	/* A board without arming may have lines to bring to rest. */
+	if (nmhal_safe_state(conf.dev, 0) != NMHAL_OK)
+		FAILS(NMHAL_E_UNSUPPORTED, "safe state", nmhal_safe_state(conf.dev, 0));
 }
 
 /* A feature that is not there is refused, by name. */
