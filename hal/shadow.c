@@ -77,6 +77,10 @@ static bool take_line(int16_t *held, const int16_t *codes, uint32_t cols, uint32
 
 	if (memcmp(held, codes, cols * sizeof(*codes)) == 0)
 		return false;
+	if (!tolerance) {
+		memcpy(held, codes, cols * sizeof(*codes));
+		return true;
+	}
 	for (uint32_t c = 0; c < cols; c++) {
 		if ((uint32_t)abs(codes[c] - held[c]) <= tolerance)
 			continue;
