@@ -278,6 +278,53 @@ START_TEST(slots_that_are_guarded_during_a_call)
 }
 END_TEST
 
+/* A program that waits for its board holds up nobody but those of that board. */
+START_TEST(other_boards_do_not_wait)
+{
+	struct worker worker = {0};
+	struct bed bed, other;
+
+	bed_open(&bed);
+	bed_open(&other);
+	worker.bed = &bed;
+	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
+	bed.board.fake.block = true;
+	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
+	ck_assert(fake_wait_blocked(&bed.board.fake));
+	alarm(10);
+	ck_assert_ptr_null(multiply_once(other.slot, 1));
+	nmhal_py_array_free(other.array);
+	alarm(0);
+	nmhal_device_interrupt(bed.board.dev);
+	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
+	ck_assert_int_eq(worker.code, XLA_CANCELLED);
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+	board_close(&other.board);
+}
+END_TEST
+
+/* As a device's function does that drops the last reference: the array lives until the call is over. */
+START_TEST(an_array_that_is_freed_inside_its_call)
+{
+	struct nmhal_py_slot *slot;
+	struct bed bed;
+
+	bed_open(&bed);
+	slot = nmhal_py_slot_enter(bed.slot);
+	ck_assert_ptr_nonnull(slot);
+	alarm(10);
+	nmhal_py_array_free(bed.array);
+	alarm(0);
+	ck_assert_ptr_eq(slot->array, bed.array);
+	assert_ok(nmhal_array_program(bed.array, (const float[SIZE * SIZE]){1}, 0, 0, 0));
+	nmhal_py_slot_leave(slot);
+	ck_assert_ptr_null(slot->array);
+	expect_error(XLA_FAILED_PRECONDITION, "freed", multiply_once(bed.slot, 1));
+	board_close(&bed.board);
+}
+END_TEST
+
 /* A child of a process whose program runs: it has the locks of that thread, but not the thread. */
 START_TEST(a_forked_child_frees_what_its_parent_uses)
 {
@@ -318,6 +365,7 @@ int main(void)
 {
 	const TTest *const tests[] = {threads_and_arrays_that_come_and_go, numbers_are_unique, ctrl_c_ends_what_runs,
 		ctrl_c_meets_devices_that_go, slots_that_are_guarded_during_a_call,
+		other_boards_do_not_wait, an_array_that_is_freed_inside_its_call,
 		a_forked_child_frees_what_its_parent_uses};
 
 	return run_tests("xla-slots", tests, sizeof(tests) / sizeof(*tests));
