@@ -13,11 +13,17 @@ from ._types import EVENT, NEURON, Records, Run, Spikes, known
 
 
 def _records(values: Records, dtype: np.dtype[np.void], what: str, name: str) -> Records:
-    """A vector of records that C can read in place."""
+    """A vector of records that C can read in place, or a copy: NumPy does not keep what lies between fields at 0."""
     array = np.asarray(values)
     if array.dtype != dtype or array.ndim != 1:
         raise TypeError(f"{what}: a vector of nmhal.{name} is needed, not {array.dtype} of shape {array.shape}")
-    return np.ascontiguousarray(array)
+    assert dtype.names is not None
+    if sum(dtype[field].itemsize for field in dtype.names) == dtype.itemsize:
+        return np.ascontiguousarray(array)
+    clean = np.zeros(len(array), dtype)
+    for field in dtype.names:
+        clean[field] = array[field]
+    return clean
 
 
 def _run_of(report: Any, events: Records) -> Run:
