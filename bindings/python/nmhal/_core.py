@@ -18,8 +18,21 @@ _CODE_TYPES = {np.dtype(np.int8): lib.NMHAL_CODE_I8, np.dtype(np.int16): lib.NMH
 
 
 def struct(name: str, **fields: Any) -> Any:
-    """A struct of the library with its struct_size; all other bytes are zero."""
-    return ffi.new(f"struct {name} *", {"struct_size": ffi.sizeof(f"struct {name}"), **fields})
+    """A struct of the library with its struct_size; all other bytes are zero. ValueError: a number does not fit."""
+    made = ffi.new(f"struct {name} *", {"struct_size": ffi.sizeof(f"struct {name}")})
+    for field, value in fields.items():
+        try:
+            setattr(made, field, value)
+        except OverflowError as error:
+            raise ValueError(f"{field} is {value}: {error}") from None
+    return made
+
+
+def natural(**values: int) -> None:
+    """ValueError for numbers that C cannot take as unsigned ones of 32 bits."""
+    for name, value in values.items():
+        if not 0 <= value < 2**32:
+            raise ValueError(f"{name} is {value}: must be 0 to {2**32 - 1}")
 
 
 def string(text: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._core import Handle, bits, milliseconds, struct
+from ._core import Handle, bits, milliseconds, natural, struct
 from ._errors import Error
 from ._nmhal import ffi, lib
 from ._types import EVENT, NEURON, Records, Run, Spikes, known
@@ -37,12 +37,14 @@ class SpikeCalls(Handle):
     def set_neurons(self, neurons: Records, *, core: int = 0, first: int = 0, timeout: float | None = None) -> None:
         """Writes neurons (dtype NEURON) from `first` on; ranges: caps."""
         array = _records(neurons, NEURON, "set neurons", "NEURON")
+        natural(core=core, first=first)
         self._call(lib.nmhal_set_neurons, core, first, len(array),
                    ffi.cast("struct nmhal_neuron *", ffi.from_buffer(array)), milliseconds(timeout))
 
     def neurons(self, *, core: int = 0, first: int = 0, count: int | None = None,
                 timeout: float | None = None) -> Records:
         """Reads neurons (dtype NEURON); count None: up to the last one."""
+        natural(core=core, first=first)
         array = np.zeros(max(self.caps.cols - first, 0) if count is None else count, NEURON)
         self._call(lib.nmhal_get_neurons, core, first, len(array),
                    ffi.cast("struct nmhal_neuron *", ffi.from_buffer(array)), milliseconds(timeout))
