@@ -352,5 +352,19 @@ class Processes(unittest.TestCase):
         self.assertIn("soon True\nusable\n", output)
 
 
+class InsideOfACall(unittest.TestCase):
+    def test_arrays_that_go_inside_of_a_call(self):
+        """As the garbage collector may free them: another board's, and that of the call itself."""
+        kept = [nmhal.Array(nmhal.open("sim:tinyodin"), 2, 3)]
+        dev = nmhal.device_from_functions(lambda w, x: (kept.clear(), w @ x)[1], lambda w: None)
+        kept.append(nmhal.Array(dev, 2, 3))
+        product = jax.jit(lambda w, x, array=kept[1]: nj.matmul(array, w, x)).lower(
+            jnp.ones((2, 3)), jnp.ones(3)).compile()
+        np.testing.assert_array_equal(product(jnp.ones((2, 3)), jnp.ones(3)), [3, 3])
+        with self.assertRaisesRegex(Exception, "freed"):
+            jax.block_until_ready(product(jnp.ones((2, 3)), jnp.ones(3)))
+        dev.close()
+
+
 if __name__ == "__main__":
     unittest.main()
