@@ -161,6 +161,16 @@ static void *run_one(void *arg)
 	return NULL;
 }
 
+/* A product that does not end by itself. */
+static void start_blocked(struct worker *worker, struct bed *bed)
+{
+	worker->bed = bed;
+	bed->board.fake.slow_op = FAKE_RUN_INFERENCE;
+	bed->board.fake.block = true;
+	ck_assert_int_eq(pthread_create(&worker->thread, NULL, run_one, worker), 0);
+	ck_assert(fake_wait_blocked(&bed->board.fake));
+}
+
 START_TEST(ctrl_c_ends_what_runs)
 {
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -169,7 +179,6 @@ START_TEST(ctrl_c_ends_what_runs)
 	struct bed bed;
 
 	bed_open(&bed);
-	worker.bed = &bed;
 	/* Who ignores it goes on ignoring it. */
 	ck_assert_int_eq(sigaction(SIGINT, &ignore, NULL), 0);
 	nmhal_py_guard_slots();
@@ -181,10 +190,7 @@ START_TEST(ctrl_c_ends_what_runs)
 	raise(SIGINT);
 	ck_assert_int_eq(interrupted, 1);
 	ck_assert_ptr_null(multiply_once(bed.slot, 1)); /* nothing ran: nothing was interrupted */
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	raise(SIGINT);
 	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
 	ck_assert_int_eq(worker.code, XLA_CANCELLED);
@@ -260,16 +266,12 @@ START_TEST(slots_that_are_guarded_during_a_call)
 
 	count_interrupts();
 	bed_open(&bed);
-	worker.bed = &bed;
 	nmhal_py_guard(&bed.board.dev, 1);
 	nmhal_py_guard_slots();
 	nmhal_py_unguard();
 	ck_assert_int_eq(sigaction(SIGINT, NULL, &now), 0);
 	ck_assert(now.sa_handler != on_interrupt);
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	raise(SIGINT);
 	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
 	ck_assert_int_eq(worker.code, XLA_CANCELLED);
@@ -286,11 +288,7 @@ START_TEST(other_boards_do_not_wait)
 
 	bed_open(&bed);
 	bed_open(&other);
-	worker.bed = &bed;
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	alarm(10);
 	ck_assert_ptr_null(multiply_once(other.slot, 1));
 	nmhal_py_array_free(other.array);
@@ -335,11 +333,7 @@ START_TEST(a_forked_child_frees_what_its_parent_uses)
 	pid_t child;
 
 	bed_open(&bed);
-	worker.bed = &bed;
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	child = fork();
 	if (child == 0) {
 		const struct xla_error *error;

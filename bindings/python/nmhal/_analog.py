@@ -72,7 +72,8 @@ class AnalogCalls(Handle):
         found = np.empty(points, SWEEP_POINT)
         measured = ffi.new("uint32_t *")
         op = struct("nmhal_cell_sweep", core=core, row=row, col=col, side=_SIDES[side], start_uv=start_uv,
-                    step_uv=step_uv, points=points, width_ns=width_ns, timeout_ms=milliseconds(timeout), measured=measured)
+                    step_uv=step_uv, points=points, width_ns=width_ns, measured=measured,
+                    timeout_ms=milliseconds(timeout))
         op.out = ffi.cast("struct nmhal_sweep_point *", ffi.from_buffer(found))
         try:
             self._call(lib.nmhal_cell_sweep, op)
