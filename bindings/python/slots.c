@@ -8,6 +8,7 @@
 #include "bindings/python/slots.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 
 static struct {
@@ -115,10 +116,16 @@ static void free_array(nmhal_array *array)
 	nmhal_array_free(array);
 }
 
+/* Is this thread inside of the call that runs on the slot? */
+static bool is_inside(const struct nmhal_py_slot *slot)
+{
+	return atomic_load(&slot->running) && pthread_equal(slot->owner, pthread_self());
+}
+
 /* The array leaves the slot; false: this thread is inside of its call, at whose end it is freed. */
 static bool unbind(struct nmhal_py_slot *slot)
 {
-	if (atomic_load(&slot->running) && pthread_equal(slot->owner, pthread_self())) {
+	if (is_inside(slot)) {
 		slot->free_at_end = true;
 		return false;
 	}
@@ -146,9 +153,12 @@ void nmhal_py_array_free(nmhal_array *array)
 void nmhal_py_slot_leave(struct nmhal_py_slot *slot)
 {
 	nmhal_array *array = NULL;
+	bool interrupt;
 
 	pthread_mutex_lock(&slots.lock);
 	atomic_store(&slot->running, false);
+	interrupt = slot->interrupt_at_end;
+	slot->interrupt_at_end = false;
 	if (slot->free_at_end) {
 		array = slot->array;
 		slot->array = NULL;
@@ -159,6 +169,17 @@ void nmhal_py_slot_leave(struct nmhal_py_slot *slot)
 	pthread_mutex_unlock(&slots.lock);
 	if (array)
 		free_array(array);
+	if (interrupt)
+		raise(SIGINT);
+}
+
+void nmhal_py_interrupt_at_end(void)
+{
+	pthread_mutex_lock(&slots.lock);
+	for (struct nmhal_py_slot *slot = atomic_load(&slots.newest); slot; slot = slot->next)
+		if (is_inside(slot))
+			slot->interrupt_at_end = true;
+	pthread_mutex_unlock(&slots.lock);
 }
 
 void nmhal_py_slots_interrupt(void)

@@ -20,8 +20,9 @@ struct nmhal_py_slot {
 	uint64_t vectors; /* that products without a key have had so far */
 	_Atomic(nmhal_device *) devs[NMHAL_PY_SLOT_DEVICES]; /* that Ctrl-C interrupts, NULL behind the last */
 	atomic_bool running;
-	pthread_t owner;  /* the thread of the call, while it runs */
-	bool free_at_end; /* the array was freed inside of the call */
+	pthread_t owner;       /* the thread of the call, while it runs */
+	bool free_at_end;      /* the array was freed inside of the call */
+	bool interrupt_at_end; /* Ctrl-C ended a function of Python inside of it */
 };
 
 /* A new slot without array; a few hundred bytes until the process ends. Its number, or -1: out of memory. */
@@ -33,6 +34,8 @@ void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint
 void nmhal_py_array_free(nmhal_array *array);
 /* Interrupts the calls that run on slots. For handlers of signals too. */
 void nmhal_py_slots_interrupt(void);
+/* From inside of a call on a slot: Ctrl-C comes once more when it is over, so that it reaches who waits for it. */
+void nmhal_py_interrupt_at_end(void);
 /* In a forked child: forgets all slots. */
 void nmhal_py_slots_forked(void);
 

@@ -2,7 +2,6 @@
 """Devices made of a few Python functions on real numbers, as users of xbarax have them (docs/from-xbarax.md)."""
 from __future__ import annotations
 
-import _thread
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +67,7 @@ class Functions:
             if calls.devices:
                 calls.raised = error
             elif isinstance(error, KeyboardInterrupt):
-                _thread.interrupt_main()  # a compiled program has no way to raise it
+                lib.nmhal_py_interrupt_at_end()  # a compiled program has no way to raise it
             return int(lib.NMHAL_E_CANCELED)
         return int(lib.NMHAL_OK)
 
