@@ -358,9 +358,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {threads_and_arrays_that_come_and_go, numbers_are_unique, ctrl_c_ends_what_runs,
-		ctrl_c_meets_devices_that_go, slots_that_are_guarded_during_a_call,
-		other_boards_do_not_wait, an_array_that_is_freed_inside_its_call,
-		a_forked_child_frees_what_its_parent_uses};
+		ctrl_c_meets_devices_that_go, slots_that_are_guarded_during_a_call, other_boards_do_not_wait,
+		an_array_that_is_freed_inside_its_call, a_forked_child_frees_what_its_parent_uses};
 
 	return run_tests("xla-slots", tests, sizeof(tests) / sizeof(*tests));
 }
