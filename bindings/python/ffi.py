@@ -29,6 +29,7 @@ void nmhal_py_forked(void);
 int64_t nmhal_py_slot_new(void);
 void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in,
                         const struct nmhal_array_options *options, nmhal_device **devs, size_t count);
+void nmhal_py_interrupt_at_end(void);
 void nmhal_py_array_free(nmhal_array *array);
 struct xla_frame;
 struct xla_error *nmhal_py_xla_matmul(struct xla_frame *frame);

@@ -2,17 +2,22 @@
 /*
  * The slots of the process, newest first. Slots are never removed, so the list is read without a lock, also by the
  * handler of Ctrl-C: XLA waits for a program without looking at signals, and its calls run on threads of its own.
+ * A call has its slot and all devices of it to itself, as one step: so calls on several devices cannot block each other
+ * for ever, and what takes several calls of the library (a layer: weights, neurons, runs) is not mixed with another.
  */
 #include "bindings/python/slots.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 
 static struct {
+	pthread_mutex_t lock; /* of all slots; never held during a call */
+	pthread_cond_t left;  /* a call is over */
 	_Atomic(struct nmhal_py_slot *) newest;
 	_Atomic(int64_t) count;
 	atomic_int visitors; /* handlers of Ctrl-C that look at the devices of slots now */
-} slots;
+} slots = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
 
 static struct nmhal_py_slot *find(int64_t number)
 {
@@ -29,12 +34,34 @@ int64_t nmhal_py_slot_new(void)
 
 	if (!slot)
 		return -1;
-	pthread_mutex_init(&slot->lock, NULL);
 	slot->number = atomic_fetch_add(&slots.count, 1);
 	slot->next = atomic_load(&slots.newest);
 	while (!atomic_compare_exchange_weak(&slots.newest, &slot->next, slot))
 		;
 	return slot->number;
+}
+
+static bool has_device(const struct nmhal_py_slot *slot, const nmhal_device *dev)
+{
+	for (size_t i = 0; i < NMHAL_PY_SLOT_DEVICES; i++)
+		if (atomic_load(&slot->devs[i]) == dev)
+			return true;
+	return false;
+}
+
+/* Does a call run on this slot, or on one with a device of it? */
+static bool is_busy(const struct nmhal_py_slot *slot)
+{
+	for (const struct nmhal_py_slot *other = atomic_load(&slots.newest); other; other = other->next) {
+		if (!atomic_load(&other->running))
+			continue;
+		if (other == slot)
+			return true;
+		for (size_t i = 0; i < NMHAL_PY_SLOT_DEVICES && atomic_load(&slot->devs[i]); i++)
+			if (has_device(other, atomic_load(&slot->devs[i])))
+				return true;
+	}
+	return false;
 }
 
 struct nmhal_py_slot *nmhal_py_slot_enter(int64_t number)
@@ -43,21 +70,25 @@ struct nmhal_py_slot *nmhal_py_slot_enter(int64_t number)
 
 	if (!slot)
 		return NULL;
-	pthread_mutex_lock(&slot->lock);
+	pthread_mutex_lock(&slots.lock);
+	while (is_busy(slot))
+		pthread_cond_wait(&slots.left, &slots.lock);
+	slot->owner = pthread_self();
 	atomic_store(&slot->running, true);
+	pthread_mutex_unlock(&slots.lock);
 	return slot;
-}
-
-void nmhal_py_slot_leave(struct nmhal_py_slot *slot)
-{
-	atomic_store(&slot->running, false);
-	pthread_mutex_unlock(&slot->lock);
 }
 
 static void set_devices(struct nmhal_py_slot *slot, nmhal_device **devs, size_t count)
 {
 	for (size_t i = 0; i < NMHAL_PY_SLOT_DEVICES; i++)
 		atomic_store(&slot->devs[i], i < count ? devs[i] : NULL);
+}
+
+static void wait_for_call(struct nmhal_py_slot *slot)
+{
+	while (atomic_load(&slot->running))
+		pthread_cond_wait(&slots.left, &slots.lock);
 }
 
 void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint32_t n_in,
@@ -67,29 +98,88 @@ void nmhal_py_slot_bind(int64_t number, nmhal_array *array, uint32_t n_out, uint
 
 	if (!slot)
 		return;
-	pthread_mutex_lock(&slot->lock);
+	pthread_mutex_lock(&slots.lock);
+	wait_for_call(slot);
 	slot->array = array;
 	slot->n_out = n_out;
 	slot->n_in = n_in;
 	slot->options = *options;
 	set_devices(slot, devs, count);
-	pthread_mutex_unlock(&slot->lock);
+	pthread_mutex_unlock(&slots.lock);
 }
 
-void nmhal_py_array_free(nmhal_array *array)
+static void free_array(nmhal_array *array)
 {
-	for (struct nmhal_py_slot *slot = atomic_load(&slots.newest); slot && array; slot = slot->next) {
-		pthread_mutex_lock(&slot->lock);
-		if (slot->array == array) {
-			slot->array = NULL;
-			set_devices(slot, NULL, 0);
-		}
-		pthread_mutex_unlock(&slot->lock);
-	}
 	/* The array may hold the last references to its devices; a handler may still have one that it found before. */
 	while (atomic_load(&slots.visitors))
 		sched_yield();
 	nmhal_array_free(array);
+}
+
+/* Is this thread inside of the call that runs on the slot? */
+static bool is_inside(const struct nmhal_py_slot *slot)
+{
+	return atomic_load(&slot->running) && pthread_equal(slot->owner, pthread_self());
+}
+
+/* The array leaves the slot; false: this thread is inside of its call, at whose end it is freed. */
+static bool unbind(struct nmhal_py_slot *slot)
+{
+	if (is_inside(slot)) {
+		slot->free_at_end = true;
+		return false;
+	}
+	wait_for_call(slot);
+	slot->array = NULL;
+	set_devices(slot, NULL, 0);
+	return true;
+}
+
+void nmhal_py_array_free(nmhal_array *array)
+{
+	bool free_now = true;
+
+	if (!array)
+		return;
+	pthread_mutex_lock(&slots.lock);
+	for (struct nmhal_py_slot *slot = atomic_load(&slots.newest); slot; slot = slot->next)
+		if (slot->array == array)
+			free_now = unbind(slot) && free_now;
+	pthread_mutex_unlock(&slots.lock);
+	if (free_now)
+		free_array(array);
+}
+
+void nmhal_py_slot_leave(struct nmhal_py_slot *slot)
+{
+	nmhal_array *array = NULL;
+	bool interrupt;
+
+	pthread_mutex_lock(&slots.lock);
+	atomic_store(&slot->running, false);
+	interrupt = slot->interrupt_at_end;
+	slot->interrupt_at_end = false;
+	if (slot->free_at_end) {
+		array = slot->array;
+		slot->array = NULL;
+		slot->free_at_end = false;
+		set_devices(slot, NULL, 0);
+	}
+	pthread_cond_broadcast(&slots.left);
+	pthread_mutex_unlock(&slots.lock);
+	if (array)
+		free_array(array);
+	if (interrupt)
+		raise(SIGINT);
+}
+
+void nmhal_py_interrupt_at_end(void)
+{
+	pthread_mutex_lock(&slots.lock);
+	for (struct nmhal_py_slot *slot = atomic_load(&slots.newest); slot; slot = slot->next)
+		if (is_inside(slot))
+			slot->interrupt_at_end = true;
+	pthread_mutex_unlock(&slots.lock);
 }
 
 void nmhal_py_slots_interrupt(void)
@@ -109,7 +199,9 @@ void nmhal_py_slots_interrupt(void)
 
 void nmhal_py_slots_forked(void)
 {
-	/* Their locks may be held by threads that the child does not have. Numbers go on, so none is used twice. */
+	/* The lock may be held by a thread that the child does not have. Numbers go on, so none is used twice. */
+	pthread_mutex_init(&slots.lock, NULL);
+	pthread_cond_init(&slots.left, NULL);
 	atomic_store(&slots.newest, NULL);
 	atomic_store(&slots.visitors, 0);
 }

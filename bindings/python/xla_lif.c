@@ -171,6 +171,16 @@ static int run_with_room(struct layer *layer, struct nmhal_spike_report *report)
 	return run_sample(layer, report);
 }
 
+/* Events that are no spikes, and spikes of neurons that are not the layer's, do not count. out: [steps][n_out]. */
+static void count_spike(const struct layer *layer, const struct nmhal_event *event, float *out)
+{
+	const uint32_t n_out = layer->call->slot->n_out;
+
+	if (event->kind == NMHAL_EVENT_SPIKE && event->core == layer->core && event->step < (uint64_t)layer->steps &&
+		event->address >= layer->col && event->address - layer->col < n_out)
+		out[(size_t)event->step * n_out + event->address - layer->col] += 1;
+}
+
 static int run_all(struct layer *layer)
 {
 	const uint32_t n_out = layer->call->slot->n_out;
@@ -182,12 +192,8 @@ static int run_all(struct layer *layer)
 
 		gather(layer, sample);
 		status = run_with_room(layer, &report);
-		for (size_t i = 0; !status && i < report.events_out; i++) {
-			const struct nmhal_event *event = &layer->events[i];
-
-			if (event->kind == NMHAL_EVENT_SPIKE)
-				out[(size_t)event->step * n_out + event->address - layer->col] += 1;
-		}
+		for (size_t i = 0; !status && i < report.events_out; i++)
+			count_spike(layer, &layer->events[i], out);
 	}
 	return status;
 }

@@ -64,6 +64,15 @@ class Analog(Case):
         self.assertLess(np.abs(current - conductance * points["voltage_uv"] * 1e-6).max(), 2e-9)
         self.assertGreater(current[4], 1e-7)
 
+    def test_a_sweep_that_meets_a_limit(self):
+        self.dev.program([[127]])
+        staircase = {"start_uv": 0, "step_uv": 50 * MILLIVOLT, "points": 5, "width_ns": MICROSECOND}
+        whole = self.dev.sweep(0, 0, **staircase)
+        self.dev.limit(nmhal.Limits(current_na=int(whole["current_na"][2:4].mean())))
+        with self.assertRaises(nmhal.LimitError) as caught:
+            self.dev.sweep(0, 0, **staircase)
+        np.testing.assert_array_equal(caught.exception.report["voltage_uv"], whole["voltage_uv"][:4])
+
     def test_limits_only_tighten(self):
         limits = self.dev.limits()
         self.assertEqual((limits.voltage_uv, limits.pulses), (5_000_000, 100_000))

@@ -8,7 +8,7 @@ import unittest
 import numpy as np
 
 import nmhal
-from common import GOLDEN_W, Case, in_thread, start_run
+from common import GOLDEN_W, Case, events, in_thread, start_run
 
 
 class Arrays(Case):
@@ -59,8 +59,43 @@ class Arrays(Case):
             self.array.matmul(GOLDEN_W, np.ones(5, complex))
         with self.refused(nmhal.InvalidError, "nan"):
             self.array.matmul(GOLDEN_W, [1, 2, float("nan"), 4, 5])
-        with self.refused(nmhal.InvalidError, "batch"):
-            self.array.matmul(GOLDEN_W, np.ones((0, 5)))
+
+    def test_no_vectors_no_products(self):
+        y = self.array.matmul(GOLDEN_W, np.zeros((2, 0, 5)))
+        self.assertEqual((y.dtype, y.shape), (np.float32, (2, 0, 3)))
+        self.assertEqual(self.array.stats().cells, 0)
+        self.array.free()
+        self.assertRaisesRegex(ValueError, "freed", self.array.matmul, GOLDEN_W, np.zeros((0, 5)))
+
+    def test_booleans_are_numbers(self):
+        x = np.array([True, False, True, True, False])
+        np.testing.assert_array_equal(self.array.matmul(GOLDEN_W, x), self.array.matmul(GOLDEN_W, x.astype(int)))
+
+    def test_slots(self):
+        self.array.free()
+        fresh = nmhal.Array(self.dev, 3, 5)
+        number = fresh.slot()
+        fresh.free()
+        self.assertEqual(fresh.slot(), number)
+        self.assertRaisesRegex(ValueError, "freed", self.array.slot)
+
+    def test_a_rebind_that_fails(self):
+        self.assertRaises(nmhal.InvalidError, self.array.rebind, [])
+        self.assertEqual((self.array.freed, self.array.devices), (True, (self.dev,)))
+        self.assertIn("sim:tinyodin", repr(self.array))
+        self.array.rebind(self.dev)
+        self.assertEqual(self.array.matmul(GOLDEN_W, np.ones(5)).shape, (3,))
+
+    def test_negative_numbers(self):
+        w = GOLDEN_W
+        for call, said in ((lambda: nmhal.Array(self.dev, -1, 3), "n_out is -1"),
+                           (lambda: self.array.locate(-1, 0), "out is -1"),
+                           (lambda: self.array.matmul(w, np.ones(5), first_vector=-1), "first_vector is -1"),
+                           (lambda: self.dev.weights(row=-1), "row is -1"),
+                           (lambda: self.dev.program([[1]], col=-2), "col is -2"),
+                           (lambda: self.dev.neurons(first=-1), "first is -1"),
+                           (lambda: self.dev.run(events((0, 0)), steps=2**64), "steps is 18446744073709551616")):
+            self.assertRaisesRegex(ValueError, said, call)
 
     def test_resident_weights(self):
         with self.refused(nmhal.StateError):

@@ -131,6 +131,8 @@ class Errors(unittest.TestCase):
         self.assertRegex(error.sentence, "8 at row 0, column 0")
         again = pickle.loads(pickle.dumps(error))
         self.assertEqual((type(again), again.sentence, again.device), (type(error), error.sentence, error.device))
+        error.report = nmhal.Limits(pulses=3)
+        self.assertEqual(pickle.loads(pickle.dumps(error)).report, error.report)
 
     def test_open(self):
         with self.assertRaisesRegex(nmhal.NoDeviceError, "nonesuch"):

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Devices made of three Python functions."""
+import time
 import unittest
 
 import numpy as np
 
 import nmhal
+from common import press_ctrl_c
 
 W = np.array([[1, 2.5, -0.75], [0, 0.25, 4]], np.float32)
 X = np.array([1, 2, 3], np.float32)
@@ -93,6 +95,68 @@ class FromFunctions(unittest.TestCase):
         self.own.failure = nmhal.InterlockError("the lid is open")
         with self.assertRaisesRegex(nmhal.InterlockError, "NMHAL_E_INTERLOCK: .*the lid is open"):
             self.array.program(W)
+
+    def test_functions_cannot_change_what_is_not_theirs(self):
+        def multiply(w, x):
+            y = w @ x
+            x *= 2
+            with self.assertRaisesRegex(ValueError, "read-only"):
+                w *= 0
+            with self.assertRaises(ValueError):
+                w.flags.writeable = True
+            return y
+
+        def write(w):
+            w *= 2  # its own: without an answer the device has what it was given
+
+        vectors, weights = X.copy(), W.copy()
+        with nmhal.device_from_functions(multiply, write) as dev, nmhal.Array(dev, 2, 3) as array:
+            for _ in range(2):
+                np.testing.assert_array_equal(array.matmul(weights, vectors), W @ X)
+            np.testing.assert_array_equal(array.read(), W)
+        np.testing.assert_array_equal(vectors, X)
+        np.testing.assert_array_equal(weights, W)
+
+    def test_what_a_function_keeps_stays(self):
+        kept = []
+        with nmhal.device_from_functions(lambda w, x: (kept.append(x), w @ x)[1], kept.append,
+                                         lambda w, dw: (kept.extend((w, dw)), w + dw)[1]) as dev:
+            array = nmhal.Array(dev, 2, 3)
+            array.matmul(W, X)
+            array.update(W)
+            array.program(5 * W)
+            array.matmul(None, 5 * X)
+            array.free()
+        for found, expected in zip(kept, (W, X, W, W, 5 * W, 5 * X)):
+            np.testing.assert_array_equal(found, expected)
+        self.assertEqual(len(kept), 6)
+
+    def test_what_is_no_failure_goes_on(self):
+        for raised in (KeyboardInterrupt(), SystemExit(3)):
+            self.own.failure = raised
+            with self.assertRaises(type(raised)) as caught:
+                self.array.program(-W)
+            self.assertIs(caught.exception, raised)
+            self.own.failure = None
+            np.testing.assert_array_equal(self.array.matmul(W, X), W @ X)
+
+    def test_ctrl_c_inside_of_a_function(self):
+        def slow(w, x):
+            time.sleep(20)
+
+        with nmhal.device_from_functions(slow, self.own.write) as dev, nmhal.Array(dev, 2, 3) as array:
+            press_ctrl_c()
+            self.assertRaises(KeyboardInterrupt, array.matmul, W, X)
+
+    def test_a_function_that_uses_its_own_device(self):
+        own = Crossbar()
+        with nmhal.device_from_functions(lambda w, x: array.stats(), own.write) as dev, \
+                nmhal.Array(dev, 2, 3) as array:
+            with self.assertRaisesRegex(nmhal.StateError, "called from a function"):
+                array.matmul(W, X)
+        with nmhal.device_from_functions(lambda w, x: self.array.matmul(w, x), own.write) as dev, \
+                nmhal.Array(dev, 2, 3) as array:
+            np.testing.assert_array_equal(array.matmul(W, X), W @ X)
 
     def test_wrong_shapes(self):
         for function in ("multiply", "write", "add"):

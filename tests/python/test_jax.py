@@ -352,5 +352,50 @@ class Processes(unittest.TestCase):
         self.assertIn("soon True\nusable\n", output)
 
 
+class InsideOfACall(unittest.TestCase):
+    def test_ctrl_c_inside_of_a_function(self):
+        output, status = child("""
+            import os, signal, threading, time
+            import jax, jax.numpy as jnp, nmhal, nmhal.jax as nj
+
+            def multiply(w, x):
+                end = time.monotonic() + pause
+                while time.monotonic() < end:
+                    time.sleep(0.01)
+                return w @ x
+
+            pause = 0
+            dev = nmhal.device_from_functions(multiply, lambda w: None)
+            array = nmhal.Array(dev, 2, 3)
+            product = jax.jit(lambda x: nj.matmul(array, jnp.ones((2, 3)), x))
+            product(jnp.ones(3)).block_until_ready()
+            pause = 20
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            start = time.monotonic()
+            try:
+                try:
+                    product(jnp.ones(3)).block_until_ready()
+                finally:
+                    time.sleep(0.2)
+            except KeyboardInterrupt:
+                print("KeyboardInterrupt")
+            pause = 0
+            print(*product(jnp.ones(3)), time.monotonic() - start < 19)
+            """)
+        self.assertEqual((output, status), ("KeyboardInterrupt\n3.0 3.0 True\n", 0))
+
+    def test_arrays_that_go_inside_of_a_call(self):
+        """As the garbage collector may free them: another board's, and that of the call itself."""
+        kept = [nmhal.Array(nmhal.open("sim:tinyodin"), 2, 3)]
+        dev = nmhal.device_from_functions(lambda w, x: (kept.clear(), w @ x)[1], lambda w: None)
+        kept.append(nmhal.Array(dev, 2, 3))
+        product = jax.jit(lambda w, x, array=kept[1]: nj.matmul(array, w, x)).lower(
+            jnp.ones((2, 3)), jnp.ones(3)).compile()
+        np.testing.assert_array_equal(product(jnp.ones((2, 3)), jnp.ones(3)), [3, 3])
+        with self.assertRaisesRegex(Exception, "freed"):
+            jax.block_until_ready(product(jnp.ones((2, 3)), jnp.ones(3)))
+        dev.close()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """nmhal.jax.lif: the spikes of the chip bit for bit, and the surrogate gradient along them."""
+import threading
 import unittest
 
 import jax
@@ -52,6 +53,29 @@ class Lif(Bed):
         self.assertGreater(float(out.sum()), 50)
         for sample, spikes in zip(out, self.spikes):
             self.same(sample, self.by_hand(spikes))
+
+    def test_two_layers_on_a_chip_from_two_threads(self):
+        """Each has the chip to itself from its weights to its last run."""
+        self.array.free()
+        arrays = [nmhal.Array(self.dev, N_OUT, N_IN, share=True) for _ in range(2)]
+        layers = [jax.jit(lambda s, a=a, w=w: nj.lif(a, w, s, threshold=THRESHOLD))
+                  for a, w in zip(arrays, (self.w, self.w[::-1]))]
+        expected = [np.asarray(layer(self.spikes)) for layer in layers]
+        self.assertFalse(np.array_equal(*expected))
+        wrong, start = [], threading.Barrier(2)
+
+        def work(layer, right):
+            start.wait()
+            wrong.extend(i for i in range(40) if not np.array_equal(layer(self.spikes), right))
+
+        threads = [threading.Thread(target=work, args=pair) for pair in zip(layers, expected)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        for array in arrays:
+            array.free()
 
     def test_transformations(self):
         out = self.lif(self.w, self.spikes)

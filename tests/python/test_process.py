@@ -128,6 +128,12 @@ class Fork(unittest.TestCase):
         self.assertRegex(found.stdout, "^StateError sim:tinyodin: .*opened before fork")
         self.assertEqual(found.returncode, 7)
 
+    def test_a_slot_that_was_being_made(self):
+        found = self.fork("nmhal._array._Slots.lock.acquire()",
+                          "array = nmhal.Array(nmhal.open('sim:tinyodin'), 3, 5)\n"
+                          "        sys.exit(array.slot() < 0)", "")
+        self.assertEqual((found.stdout, found.returncode), ("", 0))
+
     def test_an_array_in_use(self):
         found = self.fork("dev = nmhal.open('sim:tinyodin'); array = nmhal.Array(dev, 3, 5); run = start_run(dev)\n"
                           "product = in_thread(lambda: array.matmul(GOLDEN_W, np.ones(5)))",

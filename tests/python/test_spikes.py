@@ -21,6 +21,17 @@ class Spikes(Case):
         with self.assertRaisesRegex(TypeError, "nmhal.NEURON"):
             self.dev.set_neurons(np.zeros(3, int))
 
+    def test_neurons_from_every_other_one(self):
+        """NumPy leaves what it likes between the fields of a copy."""
+        given = np.zeros(512, nmhal.NEURON)
+        given.view(np.uint8)[:] = 255
+        for field in nmhal.NEURON.names:
+            given[field] = 0
+        given["threshold"] = np.arange(512) + 1
+        for order in (slice(0, 512, 2), np.arange(255, -1, -1)):
+            self.dev.set_neurons(given[order])
+            np.testing.assert_array_equal(self.dev.neurons()["threshold"], given[order]["threshold"])
+
     def test_the_third_spike_fires(self):
         self.dev.program([[5]], row=3, col=7)
         self.dev.set_neurons(neurons(1, threshold=15), first=7)

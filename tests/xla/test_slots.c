@@ -161,6 +161,16 @@ static void *run_one(void *arg)
 	return NULL;
 }
 
+/* A product that does not end by itself. */
+static void start_blocked(struct worker *worker, struct bed *bed)
+{
+	worker->bed = bed;
+	bed->board.fake.slow_op = FAKE_RUN_INFERENCE;
+	bed->board.fake.block = true;
+	ck_assert_int_eq(pthread_create(&worker->thread, NULL, run_one, worker), 0);
+	ck_assert(fake_wait_blocked(&bed->board.fake));
+}
+
 START_TEST(ctrl_c_ends_what_runs)
 {
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -169,7 +179,6 @@ START_TEST(ctrl_c_ends_what_runs)
 	struct bed bed;
 
 	bed_open(&bed);
-	worker.bed = &bed;
 	/* Who ignores it goes on ignoring it. */
 	ck_assert_int_eq(sigaction(SIGINT, &ignore, NULL), 0);
 	nmhal_py_guard_slots();
@@ -181,10 +190,7 @@ START_TEST(ctrl_c_ends_what_runs)
 	raise(SIGINT);
 	ck_assert_int_eq(interrupted, 1);
 	ck_assert_ptr_null(multiply_once(bed.slot, 1)); /* nothing ran: nothing was interrupted */
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	raise(SIGINT);
 	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
 	ck_assert_int_eq(worker.code, XLA_CANCELLED);
@@ -260,20 +266,59 @@ START_TEST(slots_that_are_guarded_during_a_call)
 
 	count_interrupts();
 	bed_open(&bed);
-	worker.bed = &bed;
 	nmhal_py_guard(&bed.board.dev, 1);
 	nmhal_py_guard_slots();
 	nmhal_py_unguard();
 	ck_assert_int_eq(sigaction(SIGINT, NULL, &now), 0);
 	ck_assert(now.sa_handler != on_interrupt);
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	raise(SIGINT);
 	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
 	ck_assert_int_eq(worker.code, XLA_CANCELLED);
 	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+}
+END_TEST
+
+/* A program that waits for its board holds up nobody but those of that board. */
+START_TEST(other_boards_do_not_wait)
+{
+	struct worker worker = {0};
+	struct bed bed, other;
+
+	bed_open(&bed);
+	bed_open(&other);
+	start_blocked(&worker, &bed);
+	alarm(10);
+	ck_assert_ptr_null(multiply_once(other.slot, 1));
+	nmhal_py_array_free(other.array);
+	alarm(0);
+	nmhal_device_interrupt(bed.board.dev);
+	ck_assert_int_eq(pthread_join(worker.thread, NULL), 0);
+	ck_assert_int_eq(worker.code, XLA_CANCELLED);
+	nmhal_py_array_free(bed.array);
+	board_close(&bed.board);
+	board_close(&other.board);
+}
+END_TEST
+
+/* As a device's function does that drops the last reference: the array lives until the call is over. */
+START_TEST(an_array_that_is_freed_inside_its_call)
+{
+	struct nmhal_py_slot *slot;
+	struct bed bed;
+
+	bed_open(&bed);
+	slot = nmhal_py_slot_enter(bed.slot);
+	ck_assert_ptr_nonnull(slot);
+	alarm(10);
+	nmhal_py_array_free(bed.array);
+	alarm(0);
+	ck_assert_ptr_eq(slot->array, bed.array);
+	assert_ok(nmhal_array_program(bed.array, (const float[SIZE * SIZE]){1}, 0, 0, 0));
+	nmhal_py_slot_leave(slot);
+	ck_assert_ptr_null(slot->array);
+	expect_error(XLA_FAILED_PRECONDITION, "freed", multiply_once(bed.slot, 1));
 	board_close(&bed.board);
 }
 END_TEST
@@ -288,11 +333,7 @@ START_TEST(a_forked_child_frees_what_its_parent_uses)
 	pid_t child;
 
 	bed_open(&bed);
-	worker.bed = &bed;
-	bed.board.fake.slow_op = FAKE_RUN_INFERENCE;
-	bed.board.fake.block = true;
-	ck_assert_int_eq(pthread_create(&worker.thread, NULL, run_one, &worker), 0);
-	ck_assert(fake_wait_blocked(&bed.board.fake));
+	start_blocked(&worker, &bed);
 	child = fork();
 	if (child == 0) {
 		const struct xla_error *error;
@@ -317,8 +358,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {threads_and_arrays_that_come_and_go, numbers_are_unique, ctrl_c_ends_what_runs,
-		ctrl_c_meets_devices_that_go, slots_that_are_guarded_during_a_call,
-		a_forked_child_frees_what_its_parent_uses};
+		ctrl_c_meets_devices_that_go, slots_that_are_guarded_during_a_call, other_boards_do_not_wait,
+		an_array_that_is_freed_inside_its_call, a_forked_child_frees_what_its_parent_uses};
 
 	return run_tests("xla-slots", tests, sizeof(tests) / sizeof(*tests));
 }

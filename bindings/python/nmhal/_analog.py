@@ -65,12 +65,21 @@ class AnalogCalls(Handle):
 
     def sweep(self, row: int, col: int, *, start_uv: int, step_uv: int, points: int, width_ns: int, core: int = 0,
               side: Side = "plus", timeout: float | None = None) -> Records:
-        """A staircase of voltages on one cell, the current measured at each: dtype SWEEP_POINT (nmhal_cell_sweep)."""
+        """A staircase of voltages on one cell, the current measured at each: dtype SWEEP_POINT (nmhal_cell_sweep).
+
+        The report of an Error are the points that were measured; that of a current above its limit ends with it.
+        """
         found = np.empty(points, SWEEP_POINT)
+        measured = ffi.new("uint32_t *")
         op = struct("nmhal_cell_sweep", core=core, row=row, col=col, side=_SIDES[side], start_uv=start_uv,
-                    step_uv=step_uv, points=points, width_ns=width_ns, timeout_ms=milliseconds(timeout))
+                    step_uv=step_uv, points=points, width_ns=width_ns, measured=measured,
+                    timeout_ms=milliseconds(timeout))
         op.out = ffi.cast("struct nmhal_sweep_point *", ffi.from_buffer(found))
-        self._call(lib.nmhal_cell_sweep, op)
+        try:
+            self._call(lib.nmhal_cell_sweep, op)
+        except Error as error:
+            error.report = found[:measured[0]]
+            raise
         return found
 
     # -- safety -----------------------------------------------------------------------------------------------------

@@ -12,13 +12,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._core import Process, call, milliseconds
+from ._core import Process, call, milliseconds, natural, struct
 from ._device import Device
 from ._errors import StateError, check
 from ._nmhal import ffi, lib
 from ._types import Float32
 
-_slots = threading.Lock()  # while one is made
+
+class _Slots:
+    """Guards the making of slots."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def forked(cls) -> None:
+        """In each child: of which the parent's other threads may have been the holder."""
+        cls.lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_Slots.forked)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +73,7 @@ def _matrix(values: npt.ArrayLike, shape: tuple[int, ...], what: str) -> Float32
     """float32 that C can read in place, with the shape it must have."""
     array = np.asarray(values)
     if array.dtype != np.float32:
-        if not np.issubdtype(array.dtype, np.floating) and not np.issubdtype(array.dtype, np.integer):
+        if array.dtype.kind not in "fiub":
             raise TypeError(f"{what}: real numbers, not {array.dtype}")
         array = array.astype(np.float32)
     if array.shape != shape:
@@ -74,28 +86,31 @@ class Array:
 
     def __init__(self, devices: Device | Sequence[Device], n_out: int, n_in: int, *, two_slices: bool = False,
                  strict: bool = False, share: bool = False, passes: bool = False, bit_serial: bool = False) -> None:
+        natural(n_out=n_out, n_in=n_in)
         self.shape = (n_out, n_in)
         self.strict = strict
         flags = sum(flag for on, flag in ((strict, lib.NMHAL_ARRAY_STRICT), (share, lib.NMHAL_ARRAY_SHARE),
                                           (passes, lib.NMHAL_ARRAY_PASSES), (bit_serial, lib.NMHAL_ARRAY_BIT_SERIAL))
                     if on)
-        self._options = ffi.new("struct nmhal_array_options *", {
-            "struct_size": ffi.sizeof("struct nmhal_array_options"), "flags": flags,
-            "encoding": lib.NMHAL_ARRAY_TWO_SLICES if two_slices else lib.NMHAL_ARRAY_ONE_SLICE})
+        self._options = struct("nmhal_array_options", flags=flags, encoding=(
+            lib.NMHAL_ARRAY_TWO_SLICES if two_slices else lib.NMHAL_ARRAY_ONE_SLICE))
         self._slot: int | None = None
         self._make(devices)
 
     def _make(self, devices: Device | Sequence[Device]) -> None:
-        self.devices = (devices,) if isinstance(devices, Device) else tuple(devices)
-        self._pointers = [device._pointer for device in self.devices]
+        chosen = (devices,) if isinstance(devices, Device) else tuple(devices)
+        pointers = [device._pointer for device in chosen]
         out = ffi.new("nmhal_array **")
-        self._check(lib.nmhal_array_new(self._pointers, len(self._pointers), *self.shape, self._options, out))
+        check(lib.nmhal_array_new(pointers, len(pointers), *self.shape, self._options, out),
+              chosen[0].uri if chosen else "")
+        self.devices, self._pointers = chosen, pointers
         self._pointer = ffi.gc(out[0], lib.nmhal_py_array_free)
         self._process = Process.number
 
     def rebind(self, devices: Device | Sequence[Device]) -> None:
         """Goes on with other devices, or the same ones opened anew after a replug: weights are programmed when they
-        are needed next, counters start from 0. Programs that a framework compiled go on with them."""
+        are needed next, counters start from 0. Programs that a framework compiled go on with them. When it fails, the
+        array is freed, and may be rebound again."""
         self.free()
         self._make(devices)
         self._bind()
@@ -108,8 +123,10 @@ class Array:
     def slot(self) -> int:
         """The number that stands for the array in compiled programs: always the same, never used again."""
         self._check_process()
-        with _slots:
+        with _Slots.lock:
             if self._slot is None:
+                if self.freed:
+                    raise ValueError("the array was freed")
                 number = int(lib.nmhal_py_slot_new())
                 if number < 0:
                     raise MemoryError("a slot for an array")
@@ -123,19 +140,19 @@ class Array:
             lib.nmhal_py_slot_bind(self._slot, self._pointer, *self.shape, self._options, self._pointers,
                                    len(self._pointers))
 
-    def _check(self, status: int) -> None:
-        check(status, self.devices[0].uri if self.devices else "")
-
     def _check_process(self) -> None:
         if self._process != Process.number:
             # Its lock may have been held by a thread that the child does not have.
             raise StateError(f"{self!r}: made before fork, a child cannot use its parent's array; make it here",
                              self.devices[0].uri)
 
-    def _call(self, function: Any, *args: Any) -> None:
+    def _check_usable(self) -> None:
         if self._pointer is None:
             raise ValueError("the array was freed")
         self._check_process()
+
+    def _call(self, function: Any, *args: Any) -> None:
+        self._check_usable()
         call(self._pointers, self.devices[0].uri, function, self._pointer, *args)
 
     def free(self) -> None:
@@ -159,7 +176,8 @@ class Array:
                timeout: float | None = None) -> Float32:
         """y[..., out] = sum over in of w[out, in] * x[..., in]; transposed: y[..., in] over x[..., out].
 
-        w: None uses the weights that are resident, without comparing. first_vector keys the noise of reading.
+        w: None uses the weights that are resident, without comparing. first_vector keys the noise of reading. No
+        vectors give no products, and touch no device.
         """
         n_out, n_in = self.shape
         width, outputs = (n_out, n_in) if transposed else (n_in, n_out)
@@ -170,13 +188,14 @@ class Array:
         inputs = _matrix(vectors.reshape(batch, width), (batch, width), "matmul: x")
         weights = None if w is None else _matrix(w, self.shape, "matmul: w")
         out = np.empty((batch, outputs), np.float32)
-        op = ffi.new("struct nmhal_product *", {
-            "struct_size": ffi.sizeof("struct nmhal_product"), "batch": batch, "first_vector": first_vector,
-            "flags": lib.NMHAL_PRODUCT_TRANSPOSED if transposed else 0, "timeout_ms": milliseconds(timeout)})
+        op = struct("nmhal_product", batch=batch, first_vector=first_vector, timeout_ms=milliseconds(timeout),
+                    flags=lib.NMHAL_PRODUCT_TRANSPOSED if transposed else 0)
         op.w = ffi.NULL if weights is None else ffi.cast("float *", ffi.from_buffer(weights))
         op.x = ffi.cast("float *", ffi.from_buffer(inputs))
         op.y = ffi.cast("float *", ffi.from_buffer(out))
-        self._call(lib.nmhal_array_matmul, op)
+        self._check_usable()
+        if batch:
+            self._call(lib.nmhal_array_matmul, op)
         return out.reshape((*vectors.shape[:-1], outputs))
 
     def program(self, w: npt.ArrayLike, *, verify: bool = False, timeout: float | None = None) -> None:
@@ -198,14 +217,14 @@ class Array:
 
     def stats(self) -> ArrayStats:
         """Counters since the array was made."""
-        stats = ffi.new("struct nmhal_array_stats *", {"struct_size": ffi.sizeof("struct nmhal_array_stats")})
+        stats = struct("nmhal_array_stats")
         self._call(lib.nmhal_array_get_stats, stats)
         return ArrayStats(*(int(getattr(stats, field.name)) for field in dataclasses.fields(ArrayStats)))
 
     def quality(self, w: npt.ArrayLike) -> Quality:
         """Quantises w as a product would, and compares; touches no device."""
         matrix = _matrix(w, self.shape, "quality: w")
-        quality = ffi.new("struct nmhal_array_quality *", {"struct_size": ffi.sizeof("struct nmhal_array_quality")})
+        quality = struct("nmhal_array_quality")
         self._call(lib.nmhal_array_get_quality, ffi.cast("float *", ffi.from_buffer(matrix)), 0, quality)
         return Quality(quality.snr_db, quality.range_use, quality.dead, quality.saturated)
 
@@ -220,7 +239,8 @@ class Array:
 
     def locate(self, out: int, inp: int, *, low_slice: bool = False) -> Place:
         """Where W[out, inp] sits."""
-        place = ffi.new("struct nmhal_array_place *", {"struct_size": ffi.sizeof("struct nmhal_array_place")})
+        natural(out=out, inp=inp)
+        place = struct("nmhal_array_place")
         self._call(lib.nmhal_array_locate, out, inp, int(low_slice), place)
         device = next(device for device in self.devices if device._pointer == place.dev)
         return Place(device, place.core, place.row, place.col)

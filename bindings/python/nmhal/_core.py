@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._errors import check
+from ._errors import StateError, check
 from ._nmhal import ffi, lib
 from ._types import Caps
 
@@ -18,8 +18,21 @@ _CODE_TYPES = {np.dtype(np.int8): lib.NMHAL_CODE_I8, np.dtype(np.int16): lib.NMH
 
 
 def struct(name: str, **fields: Any) -> Any:
-    """A struct of the library with its struct_size; all other bytes are zero."""
-    return ffi.new(f"struct {name} *", {"struct_size": ffi.sizeof(f"struct {name}"), **fields})
+    """A struct of the library with its struct_size; all other bytes are zero. ValueError: a number does not fit."""
+    made = ffi.new(f"struct {name} *", {"struct_size": ffi.sizeof(f"struct {name}")})
+    for field, value in fields.items():
+        try:
+            setattr(made, field, value)
+        except OverflowError as error:
+            raise ValueError(f"{field} is {value}: {error}") from None
+    return made
+
+
+def natural(**values: int) -> None:
+    """ValueError for numbers that C cannot take as unsigned ones of 32 bits."""
+    for name, value in values.items():
+        if not 0 <= value < 2**32:
+            raise ValueError(f"{name} is {value}: must be 0 to {2**32 - 1}")
 
 
 def string(text: Any) -> str:
@@ -55,16 +68,42 @@ def codes_of(values: npt.ArrayLike, what: str) -> tuple[npt.NDArray[Any], int]:
     return np.ascontiguousarray(array), _CODE_TYPES[array.dtype]
 
 
+class Calls(threading.local):
+    """The calls that this thread is inside of: more than one when a device's function, which is Python's, calls."""
+
+    def __init__(self) -> None:
+        self.devices: list[list[Any]] = []  # of each call
+        self.raised: BaseException | None = None  # by such a function, to be raised again when its call is back
+
+
+calls = Calls()
+
+
 def call(pointers: list[Any], uri: str, function: Any, *args: Any) -> None:
     """Calls the library and raises what its status stands for; in the main thread Ctrl-C interrupts the devices."""
-    if threading.current_thread() is not threading.main_thread():
-        check(function(*args), uri)
-        return
+    if any(pointer in outer for outer in calls.devices for pointer in pointers):
+        raise StateError(f"{uri}: called from a function of a device that this call needs, and that waits for the "
+                         "function; call it before or afterwards", uri)
+    guarded = threading.current_thread() is threading.main_thread()
+    calls.devices.append(pointers)
     try:
-        lib.nmhal_py_guard(pointers, len(pointers))
-        check(function(*args), uri)  # inside: unguard may lose the sentence
+        if guarded:
+            lib.nmhal_py_guard(pointers, len(pointers))
+        status = function(*args)
+        raised, calls.raised = calls.raised, None
+        if raised is not None:
+            raise raised
+        check(status, uri)  # inside: unguard may lose the sentence
     finally:
-        lib.nmhal_py_unguard()
+        if guarded:
+            lib.nmhal_py_unguard()
+        calls.devices.pop()
+
+
+def view(pointer: Any, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An array on memory of the library, which nobody can make writable."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(memoryview(ffi.buffer(pointer, size)).toreadonly(), dtype).reshape(shape)
 
 
 class Process:

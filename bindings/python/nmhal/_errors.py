@@ -20,8 +20,8 @@ class Error(Exception):
         self.device = device
         self.report: object = None
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.sentence, self.device)
+    def __reduce__(self) -> tuple[type, tuple[str, str], dict[str, object]]:
+        return type(self), (self.sentence, self.device), {"report": self.report}
 
 
 class InvalidError(Error, ValueError):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._core import calls, view
 from ._device import Context, Device
 from ._errors import check
 from ._nmhal import ffi, lib
@@ -23,8 +24,10 @@ class Functions:
 
     multiply(w [out, in], x [in]) returns y [out]. write(w [out, in]) takes over a matrix, and returns what the device
     achieved, or None: exactly w. add(w [out, in], dw [out, in]) returns what the device holds afterwards; None: the
-    library adds and writes. Arrays are float32, only valid during the call. What a function raises becomes an
-    InternalError with its traceback; an nmhal.Error keeps its class.
+    library adds and writes. Arrays are float32. The w of multiply is the library's own: read-only, and only valid
+    during the call; the others are the function's. What a function raises becomes an InternalError with its traceback;
+    an nmhal.Error keeps its class; KeyboardInterrupt and the like end the call and go on. A function must not use its
+    own device, nor arrays on it: StateError, from compiled programs it waits for ever.
     """
 
     def __init__(self, multiply: Callable[[Float32, Float32], npt.ArrayLike],
@@ -55,36 +58,46 @@ class Functions:
         """Calls body; the status that stands for what it raised."""
         try:
             body()
-        except BaseException as error:
+        except Exception as error:
             lines = " | ".join(line.strip() for line in "".join(traceback.format_exception(error)).splitlines())
             self.reason = ffi.new("char[]", lines[-800:].encode("utf-8", "replace"))
             return int(getattr(error, "status", 0) or lib.NMHAL_E_INTERNAL)
+        except BaseException as error:
+            self.reason = ffi.new("char[]", repr(error).encode("utf-8", "replace"))
+            if calls.devices:
+                calls.raised = error
+            elif isinstance(error, KeyboardInterrupt):
+                lib.nmhal_py_interrupt_at_end()  # a compiled program has no way to raise it
+            return int(lib.NMHAL_E_CANCELED)
         return int(lib.NMHAL_OK)
 
 
 def _view(pointer: Any, shape: tuple[int, ...]) -> Float32:
-    count = int(np.prod(shape))
-    return np.frombuffer(ffi.buffer(pointer, count * 4), np.float32).reshape(shape)
+    return view(pointer, np.float32, shape)
+
+
+def _copy(pointer: Any, shape: tuple[int, ...]) -> Float32:
+    return _view(pointer, shape).copy()
 
 
 def _put(pointer: Any, values: npt.ArrayLike, shape: tuple[int, ...], what: str) -> None:
     array = np.asarray(values, np.float32)
     if array.shape != shape:
         raise ValueError(f"{what} returned shape {array.shape}: must be {shape}")
-    _view(pointer, shape)[...] = array
+    ffi.memmove(pointer, np.ascontiguousarray(array), array.nbytes)
 
 
 def _multiply(user: Any, w: Any, x: Any, y: Any, n_out: int, n_in: int) -> int:
     functions: Functions = ffi.from_handle(user)
     return functions.guarded(
-        lambda: _put(y, functions.multiply(_view(w, (n_out, n_in)), _view(x, (n_in,))), (n_out,), "multiply"))
+        lambda: _put(y, functions.multiply(_view(w, (n_out, n_in)), _copy(x, (n_in,))), (n_out,), "multiply"))
 
 
 def _write(user: Any, w: Any, n_out: int, n_in: int) -> int:
     functions: Functions = ffi.from_handle(user)
 
     def body() -> None:
-        achieved = functions.write(_view(w, (n_out, n_in)))
+        achieved = functions.write(_copy(w, (n_out, n_in)))
         if achieved is not None:
             _put(w, achieved, (n_out, n_in), "write")
         functions.shape = (n_out, n_in)
@@ -97,7 +110,7 @@ def _add(user: Any, w: Any, dw: Any, w_new: Any, count: int) -> int:
 
     def body() -> None:
         assert functions.add is not None and count == functions.shape[0] * functions.shape[1]
-        _put(w_new, functions.add(_view(w, functions.shape), _view(dw, functions.shape)), functions.shape, "add")
+        _put(w_new, functions.add(_copy(w, functions.shape), _copy(dw, functions.shape)), functions.shape, "add")
 
     return functions.guarded(body)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._core import Handle, bits, call, milliseconds, string, struct
+from ._core import Handle, bits, call, milliseconds, string, struct, view
 from ._errors import Error, check
 from ._nmhal import ffi, lib
 from ._types import NEURON, Int16, ProgramReport, Records
@@ -68,10 +68,7 @@ class Image:
             nonlocal kept
             kept = None
 
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        view = np.frombuffer(ffi.buffer(ffi.gc(pointer, release), size), dtype).reshape(shape)
-        view.flags.writeable = False
-        return view
+        return view(ffi.gc(pointer, release), dtype, shape)
 
     def _core(self, core: int) -> int:
         if not 0 <= core < self.shape[0]:

@@ -6,18 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from ._core import Handle, bits, milliseconds, struct
+from ._core import Handle, bits, milliseconds, natural, struct
 from ._errors import Error
 from ._nmhal import ffi, lib
 from ._types import EVENT, NEURON, Records, Run, Spikes, known
 
 
 def _records(values: Records, dtype: np.dtype[np.void], what: str, name: str) -> Records:
-    """A vector of records that C can read in place."""
+    """A vector of records that C can read in place, or a copy: NumPy does not keep what lies between fields at 0."""
     array = np.asarray(values)
     if array.dtype != dtype or array.ndim != 1:
         raise TypeError(f"{what}: a vector of nmhal.{name} is needed, not {array.dtype} of shape {array.shape}")
-    return np.ascontiguousarray(array)
+    assert dtype.names is not None
+    if sum(dtype[field].itemsize for field in dtype.names) == dtype.itemsize:
+        return np.ascontiguousarray(array)
+    clean = np.zeros(len(array), dtype)
+    for field in dtype.names:
+        clean[field] = array[field]
+    return clean
 
 
 def _run_of(report: Any, events: Records) -> Run:
@@ -31,12 +37,14 @@ class SpikeCalls(Handle):
     def set_neurons(self, neurons: Records, *, core: int = 0, first: int = 0, timeout: float | None = None) -> None:
         """Writes neurons (dtype NEURON) from `first` on; ranges: caps."""
         array = _records(neurons, NEURON, "set neurons", "NEURON")
+        natural(core=core, first=first)
         self._call(lib.nmhal_set_neurons, core, first, len(array),
                    ffi.cast("struct nmhal_neuron *", ffi.from_buffer(array)), milliseconds(timeout))
 
     def neurons(self, *, core: int = 0, first: int = 0, count: int | None = None,
                 timeout: float | None = None) -> Records:
         """Reads neurons (dtype NEURON); count None: up to the last one."""
+        natural(core=core, first=first)
         array = np.zeros(max(self.caps.cols - first, 0) if count is None else count, NEURON)
         self._call(lib.nmhal_get_neurons, core, first, len(array),
                    ffi.cast("struct nmhal_neuron *", ffi.from_buffer(array)), milliseconds(timeout))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._core import Handle, bits, codes_of, milliseconds, struct
+from ._core import Handle, bits, codes_of, milliseconds, natural, struct
 from ._errors import Error
 from ._nmhal import ffi, lib
 from ._types import CELL, Cell, Int16, Int32, ProgramReport, Records
@@ -23,6 +23,7 @@ def program_report(report: Any) -> ProgramReport:
 
 def _matrix(values: npt.ArrayLike, what: str, core: int, row: int, col: int) -> dict[str, Any]:
     """Fields of struct nmhal_program for a matrix of codes."""
+    natural(core=core, row=row, col=col)
     codes, kind = codes_of(values, what)
     if codes.ndim != 2:
         raise ValueError(f"{what}: codes have shape {codes.shape}: must be [rows, columns]")
@@ -89,6 +90,7 @@ class WeightCalls(Handle):
 
     def _region(self, core: int, row: int, col: int, rows: int, cols: int) -> tuple[dict[str, int], tuple[int, int]]:
         """A rectangle as C has it, and its shape; 0 rows or columns: up to the last one."""
+        natural(core=core, row=row, col=col, rows=rows, cols=cols)
         shape = (rows or max(self.caps.rows - row, 0), cols or max(self.caps.cols - col, 0))
         return {"core": core, "row": row, "col": col, "rows": rows, "cols": cols}, shape
 
