@@ -171,7 +171,8 @@ static struct xla_error *take_matrix(struct xla_call *call)
 
 	if (!call->slot->array)
 		return xla_fail(frame, XLA_FAILED_PRECONDITION,
-			"the array of this program was freed; rebind() it, or trace anew with another");
+			"the array of this program was freed; wait for results before that, rebind() it, or trace anew "
+			"with another");
 	call->w = xla_floats(frame, &frame->args, 0, call->slot->n_in, &rows, &error);
 	if (!error && rows != call->slot->n_out)
 		error = xla_fail(frame, XLA_INVALID_ARGUMENT,

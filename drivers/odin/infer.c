@@ -3,7 +3,7 @@
  * Matrix-vector products on a spiking chip: in open loop, with thresholds out of reach, a potential that begins at 0 is
  * the sum of the weights of the spikes that came. An input code k is k spikes on its row; inputs of either sign take a
  * pass of their own, and the second one is subtracted. Potentials saturate at 12 bits (section 10), which a sum might
- * come back from unseen: each pass is checked before it is sent.
+ * come back from unseen: a pass is sent in as many parts as keep every potential in range, which are added up here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -54,26 +54,24 @@ static int read_region(struct odin *odin, struct work *work, int64_t deadline_ns
 	return odin_read_weights(odin, region, work->weights, region->cols, deadline_ns);
 }
 
-/* Rows are driven one after the other, so a potential is largest or smallest between two rows. */
-static int check_sums(struct odin *odin, struct work *work, uint32_t vector, int sign, int64_t deadline_ns)
+/* How many of the events from `first` on keep all potentials, which begin at 0, in range all the way: 1 or more. */
+static size_t fitting(const struct work *work, size_t first, size_t count)
 {
 	const struct nmhal_region *region = &work->op->region;
-	int status = read_region(odin, work, deadline_ns);
+	int32_t sums[ODIN_NEURONS] = {0};
 
-	for (uint32_t col = 0; !status && col < region->cols; col++) {
-		int32_t sum = 0;
+	if ((count - first) * WEIGHT_LARGEST <= RAIL_HIGH)
+		return count - first;
+	for (size_t at = first; at < count; at++) {
+		const int16_t *weights = work->weights + (work->events[at].address - region->row) * region->cols;
 
-		for (uint32_t row = 0; row < region->rows; row++) {
-			sum += input_of(work->op, vector, row, sign) * work->weights[(size_t)row * region->cols + col];
-			if (sum < RAIL_LOW || sum > RAIL_HIGH)
-				return nmhal_host_fail(odin->host, NMHAL_E_LIMIT,
-					"inference: vector %u: potential of neuron %u would be %d after row %u: "
-					"outside "
-					"%d..%d; use smaller inputs",
-					vector, region->col + col, sum, region->row + row, RAIL_LOW, RAIL_HIGH);
+		for (uint32_t col = 0; col < region->cols; col++) {
+			sums[col] += weights[col];
+			if (sums[col] < RAIL_LOW || sums[col] > RAIL_HIGH)
+				return at - first;
 		}
 	}
-	return status;
+	return count - first;
 }
 
 /* ---- one pass ---------------------------------------------------------------------------------------------------- */
@@ -90,10 +88,10 @@ static size_t fill_events(struct work *work, uint32_t vector, int sign)
 	return count;
 }
 
-static int send_events(struct odin *odin, const struct work *work, size_t count, int64_t deadline_ns)
+static int send_events(struct odin *odin, const struct nmhal_event *events, size_t count, int64_t deadline_ns)
 {
 	const struct nmhal_spike_run run = {.struct_size = sizeof(run),
-		.in = work->events,
+		.in = events,
 		.in_count = count,
 		.steps = 1,
 		.max_events_per_input = NMHAL_MAX_EVENTS_DEFAULT,
@@ -112,26 +110,38 @@ static int send_events(struct odin *odin, const struct work *work, size_t count,
 	return status != NMHAL_OK ? status : stopped;
 }
 
-static int pass(struct odin *odin, struct work *work, uint32_t vector, int sign, int32_t *sums, int64_t deadline_ns)
+/* Adds the potentials after `count` events from `first` on. */
+static int part(
+	struct odin *odin, const struct work *work, size_t first, size_t count, int32_t *sums, int64_t deadline_ns)
 {
 	const struct nmhal_region *region = &work->op->region;
 	struct nmhal_neuron neurons[ODIN_NEURONS];
-	const size_t count = fill_events(work, vector, sign);
-	int status = NMHAL_OK;
+	int status = odin_reset_state(odin, deadline_ns);
 
-	memset(sums, 0, region->cols * sizeof(*sums));
-	if (!count)
-		return NMHAL_OK;
-	if (count * WEIGHT_LARGEST > RAIL_HIGH)
-		status = check_sums(odin, work, vector, sign, deadline_ns);
 	if (status == NMHAL_OK)
-		status = odin_reset_state(odin, deadline_ns);
-	if (status == NMHAL_OK)
-		status = send_events(odin, work, count, deadline_ns);
+		status = send_events(odin, work->events + first, count, deadline_ns);
 	if (status == NMHAL_OK)
 		status = odin_get_neurons(odin, 0, region->col, region->cols, neurons, deadline_ns);
 	for (uint32_t col = 0; status == NMHAL_OK && col < region->cols; col++)
-		sums[col] = neurons[col].potential;
+		sums[col] += neurons[col].potential;
+	return status;
+}
+
+static int pass(struct odin *odin, struct work *work, uint32_t vector, int sign, int32_t *sums, int64_t deadline_ns)
+{
+	const size_t count = fill_events(work, vector, sign);
+	int status = NMHAL_OK;
+	size_t done = 0;
+
+	memset(sums, 0, work->op->region.cols * sizeof(*sums));
+	if (count * WEIGHT_LARGEST > RAIL_HIGH)
+		status = read_region(odin, work, deadline_ns);
+	while (status == NMHAL_OK && done < count) {
+		const size_t fits = fitting(work, done, count);
+
+		status = part(odin, work, done, fits, sums, deadline_ns);
+		done += fits;
+	}
 	return status;
 }
 

@@ -111,7 +111,7 @@ static int odin_caps(void *self, struct nmhal_device_caps *caps)
 	caps->input_bits = 8;
 	caps->input_min = -ODIN_INPUT_MAX;
 	caps->input_max = ODIN_INPUT_MAX;
-	caps->output_bits = 13;
+	caps->output_bits = 19;
 	caps->output_min = -ODIN_OUTPUT_MAX;
 	caps->output_max = ODIN_OUTPUT_MAX;
 	caps->output_lsb = 1;

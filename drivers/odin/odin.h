@@ -144,7 +144,7 @@ int odin_stream_end(struct odin *odin, int64_t deadline_ns);
 
 /* infer.c */
 #define ODIN_INPUT_MAX  127  /* spikes of an input code */
-#define ODIN_OUTPUT_MAX 4095 /* of the two passes of an inference */
+#define ODIN_OUTPUT_MAX (8 * ODIN_INPUT_MAX * (int32_t)ODIN_NEURONS) /* of the two passes of an inference */
 int odin_run_inference(void *self, const struct nmhal_inference *op, int64_t deadline_ns);
 
 /* run.c */

@@ -33,7 +33,7 @@ static int next(unsigned *seed, int max)
 	return (int)(*seed >> 16) % (2 * max + 1) - max;
 }
 
-/* Random weights in a corner of the chip, and small inputs, whose sums stay inside 12 bits. */
+/* Random weights in a corner of the chip. */
 static void check_products(const char *uri, int input_max, uint32_t batch)
 {
 	int16_t codes[ROWS][COLS], in[8][ROWS];
@@ -90,48 +90,53 @@ static void check_products(const char *uri, int input_max, uint32_t batch)
 
 START_TEST(products_are_exact)
 {
-	check_products("sim:tinyodin", 6, 8);
+	check_products("sim:tinyodin", 6, 8);	/* sums stay inside 12 bits */
+	check_products("sim:tinyodin", 127, 8); /* they do not */
 }
 END_TEST
 
 START_TEST(products_are_exact_over_the_pins)
 {
 	check_products("sim:tinyodin,via=ftdi", 3, 2);
+	check_products("sim:tinyodin,via=ftdi", 60, 1);
 }
 END_TEST
 
-/* Sums that pass a rail on their way are refused, also when they would come back. */
-START_TEST(saturation_is_refused)
+/* All inputs and weights at their ends: up from both rails, down, and over a rail and back. */
+START_TEST(largest_sums_are_exact)
 {
-	const int16_t codes[3][2] = {{7, 1}, {7, -1}, {-7, 0}}, in[3] = {127, 127, 127};
-	const struct nmhal_region region = {.rows = 3, .cols = 2};
+	static int16_t codes[256][4], in[256];
+	const struct nmhal_region region = {.col = 252, .rows = 256, .cols = 4};
 	const struct nmhal_program program = {
 		.struct_size = sizeof(program), .region = region, .codes = codes, .code_type = NMHAL_CODE_I16};
-	int16_t out[2];
+	int32_t out[4];
 	const struct nmhal_inference op = {.struct_size = sizeof(op),
 		.region = region,
 		.in = in,
 		.out = out,
 		.batch = 1,
 		.in_type = NMHAL_CODE_I16,
-		.out_type = NMHAL_CODE_I16};
+		.out_type = NMHAL_CODE_I32};
+	struct nmhal_device_caps caps = {.struct_size = sizeof(caps)};
 	struct chip chip;
 
+	for (int row = 0; row < 256; row++) {
+		in[row] = row < 128 ? 127 : -127;
+		codes[row][0] = row < 128 ? -8 : 7;
+		codes[row][1] = row < 128 ? 7 : -8;
+		codes[row][2] = row % 128 < 64 ? 7 : -7;
+		codes[row][3] = -8;
+	}
 	chip_open(&chip, "sim:tinyodin");
 	OK(nmhal_program_weights(chip.dev, &program, NULL));
-	OK(nmhal_run_inference(chip.dev, &op)); /* 1778, 889: inside */
-	ck_assert_int_eq(out[0], 889);
-	ck_assert_int_eq(out[1], 0);
-	struct nmhal_cell more = {.row = 3, .code = 7};
-	const struct nmhal_program row = {.struct_size = sizeof(row), .cells = &more, .cell_count = 1};
-	const int16_t four[4] = {127, 127, 0, 127};
-	struct nmhal_inference wider = op;
-	OK(nmhal_program_weights(chip.dev, &row, NULL));
-	wider.region.rows = 4;
-	wider.in = four;
-	ck_assert_int_eq(nmhal_run_inference(chip.dev, &wider), NMHAL_E_LIMIT);
-	ck_assert_msg(strstr(nmhal_last_error(), "potential of neuron 0 would be 2667 after row 3") != NULL, "%s",
-		nmhal_last_error());
+	OK(nmhal_run_inference(chip.dev, &op));
+	ck_assert_int_eq(out[0], -15 * 127 * 128);
+	ck_assert_int_eq(out[1], 15 * 127 * 128);
+	ck_assert_int_eq(out[2], 0);
+	ck_assert_int_eq(out[3], 0);
+	OK(nmhal_device_caps(chip.dev, &caps));
+	ck_assert_int_eq(caps.output_max, 8 * 127 * 256);
+	ck_assert_int_eq(caps.output_min, -8 * 127 * 256);
 	chip_close(&chip);
 }
 END_TEST
@@ -183,6 +188,30 @@ START_TEST(array_on_the_chip)
 }
 END_TEST
 
+/* Every weight and every input at the largest code: an input step is 1 / 127, a weight step 1 / 7 rounded up. */
+START_TEST(array_of_ones)
+{
+	enum { OUT = 3, IN = 200 };
+	float w[OUT][IN], x[IN], y[OUT], used[OUT][IN], expected = 0;
+	const struct nmhal_product op = {.struct_size = sizeof(op), .w = &w[0][0], .x = x, .y = y, .batch = 1};
+	nmhal_array *array;
+	struct chip chip;
+
+	for (int i = 0; i < IN; i++)
+		w[0][i] = w[1][i] = w[2][i] = x[i] = 1;
+	chip_open(&chip, "sim:tinyodin");
+	OK(nmhal_array_new(&chip.dev, 1, OUT, IN, NULL, &array));
+	OK(nmhal_array_matmul(array, &op));
+	OK(nmhal_array_quantise(array, NULL, 0, &used[0][0], NULL));
+	for (int i = 0; i < IN; i++)
+		expected += used[0][i];
+	for (int o = 0; o < OUT; o++)
+		ck_assert_float_eq_tol(y[o], expected, 0.01f);
+	nmhal_array_free(array);
+	chip_close(&chip);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("tinyodin");
@@ -193,9 +222,10 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, products_are_exact);
 	tcase_add_test(tcase, products_are_exact_over_the_pins);
-	tcase_add_test(tcase, saturation_is_refused);
+	tcase_add_test(tcase, largest_sums_are_exact);
 	tcase_add_test(tcase, no_transposed_product);
 	tcase_add_test(tcase, array_on_the_chip);
+	tcase_add_test(tcase, array_of_ones);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

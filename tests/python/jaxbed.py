@@ -22,7 +22,7 @@ def child(code, **env):
 
 
 def inputs(count, width, seed):
-    """[count, width] with two numbers in a row: sums of such products fit the potentials of tinyODIN."""
+    """[count, width] with two numbers in a row: tinyODIN computes such products in one part."""
     rng = np.random.default_rng(seed)
     x = np.zeros((count, width), np.float32)
     for row in x:

@@ -46,6 +46,31 @@ class Values(OnBoard):
     def test_numpy_arrays_and_lists(self):
         self.same(self.matmul(np.asarray(self.w), np.asarray(self.x).tolist()), self.matmul(self.w, self.x))
 
+    def test_matrices_and_inputs_of_all_sizes(self):
+        rng = np.random.default_rng(5)
+        with nmhal.open(self.uri) as dev, nmhal.Array(dev, 10, 64) as array:
+            for w, x in ((np.ones((10, 64)), np.full(64, 100)), (rng.normal(size=(10, 64)), rng.random((20, 64))),
+                         (rng.normal(size=(10, 64)), rng.normal(size=(5, 64)) / 1000)):
+                steps = np.abs(x).max(-1, keepdims=True) / 127
+                y = nj.matmul(array, w, x)
+                np.testing.assert_allclose(y, np.rint(x / steps) * steps @ array.quantise(w).T, rtol=1e-4, atol=1e-4)
+
+    def test_keys_that_are_numbers(self):
+        words = nj._ops.words_of
+        for key in (2**31, np.int64(2**31), np.uint32(2**31), jnp.uint32(2**31), [0, 2**31]):
+            self.same(words(key), np.array([0, 2**31], np.uint32))
+        self.same(words(2**32 - 1), np.array([0, 2**32 - 1], np.uint32))
+        for key in (-1, 2**32, 2**70, np.int64(2**40), np.int8(-1), [0, -1]):
+            with self.assertRaisesRegex(ValueError, r"key is .*: must be 0\.\.4294967295"):
+                words(key)
+        for key in (0.5, True, "1"):
+            with self.assertRaisesRegex(TypeError, "key: dtype is"):
+                words(key)
+        key = jax.random.key(0, impl="rbg")
+        with self.assertRaisesRegex(ValueError, r"shape is \(4,\): .* pass jax.random.bits\(key\)"):
+            words(key)
+        self.assertEqual(words(jax.random.bits(key)).shape, (2,))
+
     def test_what_changes_is_programmed(self):
         f = jax.jit(self.matmul)
         f(self.w, self.x).block_until_ready()
@@ -217,14 +242,18 @@ class BadInput(OnBoard):
             jax.config.update("jax_enable_x64", True)
             array = nmhal.Array(nmhal.open("sim:tinyodin"), 2, 3)
             try:
-                nmhal.jax.matmul(array, np.ones((2, 3)), np.ones(3))
+                nmhal.jax.matmul(array, jax.numpy.ones((2, 3)), np.ones(3))
             except TypeError as error:
                 print(error)
-            print(nmhal.jax.matmul(array, np.ones((2, 3), np.float32), np.eye(3, dtype=np.float32)).dtype)
+            for x in (np.ones(3), np.ones(3, int), [1.0, 1, 1], (1, 1, 1)):
+                print(nmhal.jax.matmul(array, np.ones((2, 3)), x).dtype)
             """)
         self.assertEqual(status, 0, output)
         self.assertIn("matmul: W: dtype is float64: must be float32", output)
-        self.assertTrue(output.endswith("float32\n"), output)
+        self.assertTrue(output.endswith(4 * "float32\n"), output)
+        for bad in (np.ones(N_IN, bool), np.ones(N_IN, complex)):
+            with self.assertRaisesRegex(TypeError, "matmul: x: dtype is .*: must be float32"):
+                self.matmul(self.w, bad)
 
     def test_shapes(self):
         for w, x, text in ((self.w, jnp.float32(1), r"x has shape \(\): must be \[..., 9\]"),
@@ -242,7 +271,7 @@ class BadInput(OnBoard):
             self.matmul(self.w, self.x, backward="host")
         with self.assertRaisesRegex(ValueError, r"key: shape is \(3,\)"):
             self.matmul(self.w, self.x, key=jnp.zeros(3, jnp.uint32))
-        with self.assertRaisesRegex(TypeError, "key: dtype is float32"):
+        with self.assertRaisesRegex(TypeError, "key: dtype is float64"):
             self.matmul(self.w, self.x, key=0.5)
 
     def test_transposed_needs_the_device(self):
@@ -262,7 +291,7 @@ class BadInput(OnBoard):
         f = jax.jit(self.matmul)
         f(self.w, self.x).block_until_ready()
         self.array.free()
-        with self.assertRaisesRegex(Exception, "FAILED_PRECONDITION: the array of this program was freed"):
+        with self.assertRaisesRegex(Exception, "FAILED_PRECONDITION: the array of this program was freed; wait"):
             f(self.w, self.x).block_until_ready()
         with self.assertRaisesRegex(ValueError, "the array was freed"):
             self.matmul(self.w, self.x)

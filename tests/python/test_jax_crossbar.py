@@ -108,6 +108,12 @@ class Updates(OnBoard):
         self.same(jax.jit(lambda a: a + dw)(self.a).W, b.W)
         self.same((self.a + np.asarray(dw)).W, b.W)
 
+    def test_the_sum_of_two_is_refused(self):
+        for add in (lambda: self.a + self.a, lambda: self.a - self.a, lambda: self.a.__radd__(self.a)):
+            with self.assertRaisesRegex(TypeError, "dW is a CrossbarArray too: must be an array, such as its W"):
+                add()
+        self.same((self.a - np.asarray(self.w, float).tolist()).W, jnp.zeros_like(self.w))
+
     def test_derivative_of_an_update(self):
         gradient = jax.grad(lambda dw: ((self.a + dw) @ self.x).sum())(0 * self.w)
         np.testing.assert_allclose(gradient, jnp.ones((4, N_OUT)).T @ self.x, rtol=1e-6)
@@ -182,6 +188,20 @@ class Strict(Bed):
         with self.assertRaisesRegex(nmhal.StateError, "strict: use what the update gave"):
             jax.jit(f)(self.a)
 
+    def test_same_numpy_array_after_an_update(self):
+        w = np.asarray(self.w).copy()
+        held = nj.update(self.array, w, 0 * self.step)
+        for use in (lambda: nj.matmul(self.array, w, self.x), lambda: nj.update(self.array, w, self.step)):
+            with self.assertRaisesRegex(nmhal.StateError, "strict: use what the update gave"):
+                use()
+        self.same(nj.matmul(self.array, held, self.x), self.array.matmul(None, self.x))
+
+    def test_tracing_an_update_consumes_no_constant(self):
+        y = nj.matmul(self.array, self.w, self.x)
+        jax.jit(lambda dw: nj.update(self.array, self.w, dw)).lower(self.step)
+        jax.jit(lambda: nj.update(self.array, self.w, self.step)).lower()
+        self.same(nj.matmul(self.array, self.w, self.x), y)
+
     def test_compiled_program_meets_other_codes(self):
         f, add = jax.jit(lambda a: a @ self.x), jax.jit(lambda a: a + self.step)
         f(self.a).block_until_ready()
@@ -228,6 +248,12 @@ class Analog(Bed):
         self.same(jax.vmap(lambda g: g @ self.a)(self.g), y)
         gradient = jax.grad(lambda w: nj.matmul(self.array, w, self.g, transposed=True).sum())(self.w)
         np.testing.assert_allclose(gradient, self.g.T @ jnp.ones((4, 90)), rtol=1e-5)
+
+    def test_every_device_needs_the_transposed_product(self):
+        with nmhal.open("sim:tinyodin") as chip:
+            self.array.devices += (chip,)
+            with self.assertRaisesRegex(nmhal.UnsupportedError, "sim:tinyodin: matmul: .* no transposed product"):
+                nj.matmul(self.array, self.w, self.g, transposed=True)
 
     def test_backward_on_the_device(self):
         def loss(w, x):

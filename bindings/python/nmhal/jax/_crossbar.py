@@ -90,22 +90,28 @@ class CrossbarArray:
     def __rmatmul__(self, x: Any) -> jax.Array:
         return self._product(x, None, not self._static[3])
 
+    @staticmethod
+    def _delta(dW: Any) -> jax.Array:
+        if isinstance(dW, CrossbarArray):
+            raise TypeError("CrossbarArray: dW is a CrossbarArray too: must be an array, such as its W")
+        return real(dW, "CrossbarArray: dW")
+
     def __add__(self, dW: Any) -> CrossbarArray:
         array, mock, _, transposed = self._static
         if transposed:
             raise TypeError("CrossbarArray: A.T + dW: add to A itself")
+        delta = self._delta(dW)
         if mock:
-            delta = real(dW, "CrossbarArray: dW")
             if delta.shape != self.W.shape:
                 raise ValueError(f"CrossbarArray: dW has shape {delta.shape}: must be {self.W.shape}")
             return self._with(self.W + delta, False)
         assert array is not None
-        return self._with(update(array, self.W, dW), False)
+        return self._with(update(array, self.W, delta), False)
 
     __radd__ = __add__
 
     def __sub__(self, dW: Any) -> CrossbarArray:
-        return self + jnp.negative(dW)
+        return self + jnp.negative(self._delta(dW))
 
     def __repr__(self) -> str:
         array, mock, _, transposed = self._static

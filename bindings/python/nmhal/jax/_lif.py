@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,12 @@ def _layer(slot: int, shape: tuple[int, int], threshold: float, leak: float, slo
     return lambda w, spikes: layer(w, spikes)[0]
 
 
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(f"lif: {what} is traced: the program has it compiled in; must be a number (static_argnames)")
+    return float(value)
+
+
 def lif(array: Array, W: Any, spikes: Any, *, threshold: float = 1.0, leak: float = 0.0,
         slope: float = 5.0) -> jax.Array:
     """Output spikes [..., T, n_out] of leaky integrate-and-fire neurons, one run on the chip for each sample.
@@ -95,13 +102,17 @@ def lif(array: Array, W: Any, spikes: Any, *, threshold: float = 1.0, leak: floa
     Each sample starts from rest, in open loop; the neurons of the device are given back as they were.
     The derivative is a surrogate, 1 / (1 + slope |v - threshold| / threshold)^2 / threshold, with potentials computed
     from the spikes that the chip gave.
+    threshold, leak, slope are numbers, part of the compiled program.
     Raises as matmul; OUT_OF_RANGE when threshold or leak are more steps than the neurons hold.
     """
     w = matrix(array, W, "lif")
     inputs = real(spikes, "lif: spikes")
     if inputs.ndim < 2 or inputs.shape[-1] != array.shape[1]:
         raise ValueError(f"lif: spikes have shape {inputs.shape}: must be [..., T, {array.shape[1]}]")
+    threshold, leak, slope = _number(threshold, "threshold"), _number(leak, "leak"), _number(slope, "slope")
     if not threshold > 0 or not leak >= 0:
         raise ValueError(f"lif: threshold is {threshold}, leak {leak}: must be above 0, at least 0")
-    fired: jax.Array = _layer(array.slot(), array.shape, float(threshold), float(leak), float(slope))(w, inputs)
+    if not 0 <= slope < math.inf:
+        raise ValueError(f"lif: slope is {slope}: must be finite, at least 0")
+    fired: jax.Array = _layer(array.slot(), array.shape, threshold, leak, slope)(w, inputs)
     return fired

@@ -46,6 +46,10 @@ def consume(array: Array, w: Any) -> None:
     _consumed[key] = weakref.ref(w, lambda _: _consumed.pop(key, None))
 
 
+def _is_tracer(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
 def check_not_consumed(array: Array, w: Any) -> None:
     """Raises StateError for what was consumed."""
     reference = _consumed.get((array.slot(), id(w))) if array.strict else None
@@ -54,8 +58,14 @@ def check_not_consumed(array: Array, w: Any) -> None:
 
 
 def real(values: Any, what: str) -> jax.Array:
-    """An array or tracer of float32."""
-    array = jnp.asarray(values)
+    """An array or tracer of float32; real numbers of NumPy and Python are rounded to it."""
+    if isinstance(values, (np.ndarray, np.generic)):
+        real_kind = np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)
+        array = jnp.asarray(values.astype(np.float32) if real_kind else values)
+    elif isinstance(values, (list, tuple, float, int)):
+        array = jnp.asarray(values, jnp.float32)
+    else:
+        array = jnp.asarray(values)
     if array.dtype != jnp.float32:
         raise TypeError(f"{what}: dtype is {array.dtype}: must be float32 (use .astype)")
     return array
@@ -67,25 +77,36 @@ def matrix(array: Array, w: Any, what: str) -> jax.Array:
         raise TypeError(f"{what}: the first argument is a {type(array).__name__}: must be an nmhal.Array")
     if array.freed:
         raise ValueError(f"{what}: the array was freed")
+    check_not_consumed(array, w)
     checked = real(w, f"{what}: W")
     if checked.shape != array.shape:
         raise ValueError(f"{what}: W has shape {checked.shape}: must be {array.shape}")
-    check_not_consumed(array, checked)
     return checked
+
+
+def _host_words(key: Any) -> Any:
+    """A key that is not JAX's, in words of 32 bits."""
+    words = np.asarray(key)
+    if words.dtype == object and isinstance(key, int) or np.issubdtype(words.dtype, np.integer):
+        if words.size and not 0 <= words.min() <= words.max() < 2**32:
+            raise ValueError(f"key is {key}: must be 0..{2**32 - 1}")
+        words = words.astype(np.uint32)
+    return words
 
 
 def words_of(key: Any) -> jax.Array:
     """A key as the two words that the handler gets: the second one is the high half of the first vector's number."""
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.key_data(key)
-    words = jnp.asarray(key)
-    if not jnp.issubdtype(words.dtype, jnp.integer):
-        raise TypeError(f"key: dtype is {words.dtype}: must be a key of jax.random or a whole number")
-    words = words.astype(jnp.uint32)
+    numbers: Any = key if isinstance(key, jax.Array) else _host_words(key)
+    if not jnp.issubdtype(numbers.dtype, jnp.integer):
+        raise TypeError(f"key: dtype is {numbers.dtype}: must be a key of jax.random or a whole number")
+    words: jax.Array = jnp.asarray(numbers).astype(jnp.uint32)
     if words.ndim == 0:
         return jnp.stack([jnp.zeros((), jnp.uint32), words])
     if words.shape != (2,):
-        raise ValueError(f"key: shape is {words.shape}: must be one number, or the 2 words of a key of jax.random")
+        raise ValueError(f"key: shape is {words.shape}: must be one number, or the 2 words of a key of jax.random; of "
+                         "a key with more words pass jax.random.bits(key)")
     return words
 
 
@@ -178,8 +199,9 @@ def matmul(array: Array, W: Any, x: Any, *, key: Any = None, backward: Backward 
     """y[..., out] = sum over in of W[out, in] * x[..., in] on the devices of the array; what differs is programmed.
 
     W: [n_out, n_in] float32, an ordinary array. x: [..., n_in] float32; transposed: [..., n_out], and y [..., n_in].
-    key: a key of jax.random or a number makes the noise of reading the same whenever it is the same; without one it
-    follows the order in which XLA happens to run the calls.
+    Real numbers of NumPy and Python are rounded to float32; arrays of JAX must have it.
+    key: a key of jax.random or a number from 0 to 2^32 - 1 makes the noise of reading the same whenever it is the
+    same; without one it follows the order in which XLA happens to run the calls.
     backward: the weights of the derivative with respect to x: "ideal": W; "quantised": what its codes stand for;
     "readback": what the device holds, read back; "device": the opposite product, on the device, which needs the
     transposed product and gives reverse mode only (jax refuses jvp of it).
@@ -193,9 +215,10 @@ def matmul(array: Array, W: Any, x: Any, *, key: Any = None, backward: Backward 
     width = array.shape[0] if transposed else array.shape[1]
     if vectors.ndim < 1 or vectors.shape[-1] != width:
         raise ValueError(f"matmul: x has shape {vectors.shape}: must be [..., {width}]")
-    if (transposed or backward == "device") and "infer_transposed" not in array.devices[0].caps.features:
-        raise UnsupportedError(f"{array.devices[0].uri}: matmul: the device has no transposed product",
-                               array.devices[0].uri)
+    if transposed or backward == "device":
+        for device in array.devices:
+            if "infer_transposed" not in device.caps.features:
+                raise UnsupportedError(f"{device.uri}: matmul: the device has no transposed product", device.uri)
     words = None if key is None else words_of(key)
     if backward == "device":
         return _on_device(array.slot(), array.shape, transposed)(w, vectors, words)
@@ -233,14 +256,16 @@ def update(array: Array, W: Any, dW: Any) -> jax.Array:
     """W + dW as the device itself adds, in steps of its codes: the matrix that the device then stands for.
 
     W, dW: [n_out, n_in] float32. W is programmed first where it differs. On a strict array W is consumed: using it
-    again raises StateError at once on the same array or tracer, and fails with FAILED_PRECONDITION when a compiled
-    program meets other codes. The derivative is that of W + dW.
+    again raises StateError at once on the same array (of JAX or NumPy) or tracer, and fails with FAILED_PRECONDITION
+    when a program meets other codes. Tracing alone consumes tracers only. The derivative is that of W + dW.
     """
     w = matrix(array, W, "update")
     delta = real(dW, "update: dW")
     if delta.shape != array.shape:
         raise ValueError(f"update: dW has shape {delta.shape}: must be {array.shape}")
     updated = _update(array.slot(), array.shape)(w, delta)
-    if array.strict:
+    if array.strict and (_is_tracer(w) or not _is_tracer(updated)):
         consume(array, w)
+        if isinstance(W, np.ndarray):
+            consume(array, W)
     return updated
