@@ -135,7 +135,7 @@ int model_product(const struct model *m, const float *x, bool transposed, float 
 	const uint32_t width = transposed ? m->n_out : m->n_in, outputs = transposed ? m->n_in : m->n_out;
 	const uint32_t tile = transposed ? m->caps.cols : m->caps.rows;
 	int32_t codes[MODEL_SIDE];
-	float scaled[MODEL_SIDE], step;
+	float scaled[MODEL_SIDE] = {0}, step;
 
 	for (uint32_t k = 0; k < width; k++) {
 		scaled[k] = transposed ? x[k] * m->scale[k] : x[k];

@@ -21,7 +21,7 @@ import nmlink_client as nm
 
 VBOARD = COMPLETION = PROBE = ""
 FRAMES = 24  # of 60 kB: more than both ends of a socket and the board hold
-LONG = 200  # vectors of 1024 in a request
+LONG = 500  # vectors of 1024 in a request
 WEIGHTS = bytes([1, 2, 3, 0x100 - 4, 5, 6])  # 2 rows of 3
 
 
@@ -268,7 +268,7 @@ class Board(unittest.TestCase):
         first = client.seq
         for seq in range(first, first + 3):
             client.send(client.frame(nm.INFER, self.infer(LONG), seq))
-        time.sleep(0.05)
+        time.sleep(seconds / 10)
         client.seq += 3
         began = time.monotonic()
         client.send(client.frame(nm.ABORT, b"", flags=4))
