@@ -21,7 +21,7 @@ import nmlink_client as nm
 
 VBOARD = COMPLETION = PROBE = ""
 FRAMES = 24  # of 60 kB: more than both ends of a socket and the board hold
-LONG = 500  # vectors of 1024 in a request
+LONG = 250  # vectors of 1024 in a request
 WEIGHTS = bytes([1, 2, 3, 0x100 - 4, 5, 6])  # 2 rows of 3
 
 
