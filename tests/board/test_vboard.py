@@ -266,8 +266,8 @@ class Board(unittest.TestCase):
     def test_an_abort_overtakes(self):
         process, _, client, few, seconds = self.long_requests(0x71)
         first = client.seq
-        for seq in range(first, first + 3):
-            client.send(client.frame(nm.INFER, self.infer(LONG), seq))
+        for seq, vectors in enumerate((LONG, 2, 2), first):
+            client.send(client.frame(nm.INFER, self.infer(vectors), seq))
         time.sleep(seconds / 10)
         client.seq += 3
         began = time.monotonic()
