@@ -50,7 +50,7 @@ static double best(double *times, size_t rounds)
 void bench_pair(struct bench_metric *metric, bench_fn a, void *arg_a, bench_fn b, void *arg_b, uint64_t count)
 {
 	const size_t rounds = metric->wall ? BENCH_ROUNDS_WALL : BENCH_ROUNDS;
-	double times_a[BENCH_ROUNDS_WALL], times_b[BENCH_ROUNDS_WALL];
+	double times_a[BENCH_ROUNDS_WALL] = {0}, times_b[BENCH_ROUNDS_WALL] = {0};
 
 	time_one(metric->wall, a, arg_a, count);
 	time_one(metric->wall, b, arg_b, count);
