@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """nmhal-vboard over sockets and pseudo-terminals, with a client that knows the protocol and nothing of the library.
 
-usage: test_vboard.py NMHAL_VBOARD COMPLETION_SCRIPT NMHAL_PROBE
+usage: test_vboard.py NMHAL_VBOARD COMPLETION_SCRIPT
 """
 import json
 import os
@@ -19,7 +19,7 @@ import unittest
 
 import nmlink_client as nm
 
-VBOARD = COMPLETION = PROBE = ""
+VBOARD = COMPLETION = ""
 FRAMES = 24  # of 60 kB: more than both ends of a socket and the board hold
 LONG = 250  # vectors of 1024 in a request
 WEIGHTS = bytes([1, 2, 3, 0x100 - 4, 5, 6])  # 2 rows of 3
@@ -137,20 +137,6 @@ class Board(unittest.TestCase):
         third.hello(0x12)
         self.close(third)
         self.stop(process)
-
-    def test_a_second_program_hears_that_the_board_is_taken(self):
-        for place in (["--tcp", "0"], ["--pty"]):
-            _, uri = self.start("xbar8", *place)
-            first = subprocess.Popen([PROBE, "-u", uri, "sensors", "--watch=50ms"], stdout=subprocess.PIPE, text=True)
-            self.addCleanup(first.stdout.close)
-            self.addCleanup(first.wait)
-            self.addCleanup(first.kill)
-            self.assertTrue(first.stdout.readline())
-            done = subprocess.run([PROBE, "-u", uri, "info"], stderr=subprocess.PIPE, text=True, timeout=20,
-                                  check=False)
-            self.assertEqual(done.returncode, 5, done.stderr)
-            self.assertIn("does another host have it?" if place[0] == "--tcp" else
-                          f"held by process {first.pid} (nmhal-probe)", done.stderr)
 
     def test_clients_one_right_after_the_other(self):
         process, uri = self.start("xbar8", "--tcp", "0")
@@ -369,5 +355,5 @@ class Board(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    VBOARD, COMPLETION, PROBE = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+    VBOARD, COMPLETION = sys.argv.pop(1), sys.argv.pop(1)
     unittest.main()
