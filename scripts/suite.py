@@ -390,6 +390,8 @@ def main():
     if args.list:
         print("\n".join(f"{function.__name__:10}{title}" for function, title in STAGES.items()))
         return 0
+    # Whoever runs this in the background may have had SIGINT ignored, which tests of Ctrl-C would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     usual = [name for name in names if args.all or name not in EXTRA]
     wanted = ["gcc"] if args.quick else args.stages or usual
     done = [run_stage(names[name], STAGES[names[name]]) for name in wanted]
