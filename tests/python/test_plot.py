@@ -53,7 +53,7 @@ class Without(unittest.TestCase):
     def test_matplotlib(self):
         found = python("import sys\nsys.modules['matplotlib'] = None\nimport nmhal\n"
                        "try:\n    import nmhal.plot\nexcept ImportError as error:\n    print(error)")
-        self.assertRegex(found.stdout, r"^nmhal.plot needs matplotlib.*pip install 'nmhal\[plot\]'\n$")
+        self.assertRegex(found.stdout, r"^nmhal.plot needs matplotlib.*pip install matplotlib\n$")
         self.assertEqual(found.stderr, "")
 
 
