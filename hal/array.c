@@ -58,17 +58,16 @@ static int hold_devices(struct nmhal_array *array, nmhal_device *const *devs, si
 	array->devs = calloc(count, sizeof(*array->devs));
 	if (!array->devs)
 		return nm_no_memory(NULL, "new array");
-	for (size_t i = 0; i < count; i++) {
-		nmhal_device *dev = devs[i];
+	for (array->dev_count = 0; array->dev_count < count; array->dev_count++) {
+		nmhal_device *dev = devs[array->dev_count];
 		int status;
 
 		if (!dev)
-			return nm_fail(NULL, NMHAL_E_INVALID, "new array: device %zu is NULL", i);
+			return nm_fail(NULL, NMHAL_E_INVALID, "new array: device %zu is NULL", array->dev_count);
 		status = check_device(dev, &devs[0]->caps);
 		if (status)
 			return status;
-		(void)nmhal_device_ref(dev);
-		array->devs[array->dev_count++] = dev;
+		array->devs[array->dev_count] = nmhal_device_ref(dev);
 	}
 	caps = &devs[0]->caps;
 	array->tile_rows = caps->rows;
